@@ -1,0 +1,1 @@
+//! Simulator of Adobe Experience Platform.

@@ -1,0 +1,1 @@
+//! A Kubernetes operator for Stripe ingestion into Adobe Experience Platform.
