@@ -1,1 +1,3 @@
 //! Simulator of Adobe Experience Platform.
+
+pub mod wire;
