@@ -33,6 +33,13 @@ impl fmt::Display for Shape {
     }
 }
 
+/// A type's name with its article, for messages.
+pub(super) fn with_article(type_name: impl fmt::Display) -> String {
+    let name = type_name.to_string();
+    let article = if name.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} {name}")
+}
+
 /// The name of a type as `xdmType` spells it.
 pub(super) fn xdm_name(leaf: XdmType) -> &'static str {
     match leaf {
