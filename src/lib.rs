@@ -1,3 +1,4 @@
 //! A Kubernetes operator for Stripe ingestion into Adobe Experience Platform.
 
 pub mod api;
+pub mod domain;

@@ -1,0 +1,3 @@
+//! What to do. Pure: no async, no client, no clock; imports `api` only.
+
+pub mod mapping;
