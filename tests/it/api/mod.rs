@@ -1,0 +1,9 @@
+//! The API as users meet it: the CRDs, their rules, and the samples.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod crds;
