@@ -8,7 +8,7 @@ use crate::api::mapping::{RowFailure, XdmType};
 
 use super::path::{ancestors, any_index, escaped, segments};
 use super::row::Row;
-use super::shape::{SchemaType, Shape, schema_type, with_article, xdm_name};
+use super::shape::{SchemaType, Shape, declared_name, schema_type, with_article};
 
 /// The rows that cannot work with this schema, and the required fields that no row fills (with an empty source). Rows have the
 /// tenant filled in. Sorted by destination; empty means passed.
@@ -101,7 +101,7 @@ fn shape_reason(shape: &Shape, field: &Value) -> Option<String> {
 
 fn leaf_reason(leaf: XdmType, there: XdmType) -> Option<String> {
     let declare = format!("{EXPRESSION}, or, if the values do fit, give a row of your own with xdmType: ");
-    let remedy = declare + xdm_name(there);
+    let remedy = declare + declared_name(there);
     (!converts(leaf, there)).then(|| mismatch(&Shape::Leaf(leaf), SchemaType::Leaf(there), &remedy))
 }
 

@@ -19,8 +19,9 @@ An `IngestionMapping` takes these rows with `spec.builtin.name`. A set is frozen
 - **Pinned** types stem from Stripe's reference, because Adobe's samples show only null, or nothing, in that place.
 - Times are seconds since 1970 and stay a `long`; a `date-time` needs a row of type `Expression`.
 - An **object** or a list of records is copied whole, and the fields below it are part of a managed schema. To keep one of them out,
-  exclude the row of the object too and add rows for the fields you want; an `exclude` without effect is refused. Free-form objects
-  (`metadata`) have no fixed fields and are left out.
+  exclude the row of the object too and add rows for the fields you want; an `exclude` without effect is refused. The same goes for a
+  row of your own that masks such a field: the copy still carries the plain value. Free-form objects (`metadata`) have no fixed fields
+  and are left out: map the keys you use, with `xdmType`.
 - Fields without a row have a type all the same: a row of your own may read them without `xdmType`.
 ";
 

@@ -135,6 +135,17 @@ fn every_problem_is_reported_at_once() {
 }
 
 #[test]
+fn as_many_rows_as_the_resource_allows_fit_their_own_fields() {
+    let path = |number: usize| format!("_acme.c.group{}.field{number}", number % 50);
+    let rows: Vec<Row> = (0..2_000).map(|number| leaf(&path(number), XdmType::String)).collect();
+    let definition = field_group_definition(&rows, "acme").unwrap();
+    let group = field_group_body("t", "class", "d", "acme", &definition);
+    assert_eq!(crate::domain::mapping::growth(&group, &definition, "acme"), Ok(vec![]));
+    let schema = &group["definitions"]["customFields"];
+    assert_eq!(crate::domain::mapping::preflight(&rows, schema), []);
+}
+
+#[test]
 fn an_experience_event_needs_id_and_timestamp() {
     let id = leaf("_id", XdmType::String);
     let reason = check_class(std::slice::from_ref(&id), EXPERIENCE_EVENT).unwrap_err().to_string();
