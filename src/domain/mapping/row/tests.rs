@@ -114,6 +114,12 @@ fn the_tenant_is_filled_in_at_the_start() {
 }
 
 #[test]
+fn a_key_in_braces_is_no_placeholder() {
+    let rows = merged(None, vec![mapping("data.id", "_{TENANT_ID}.${my-key}.id")]).unwrap();
+    assert_eq!(fill_tenant(rows, "acme").unwrap()[0].destination, "_acme.${my-key}.id");
+}
+
+#[test]
 fn rows_that_become_equal_are_both_named() {
     let own = vec![mapping("data.id", "_{TENANT_ID}.x.id"), mapping("data.id", "_acme.x.id")];
     let reason = fill_tenant(merged(None, own).unwrap(), "acme").unwrap_err().to_string();
