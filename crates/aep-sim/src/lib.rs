@@ -1,3 +1,4 @@
 //! Simulator of Adobe Experience Platform.
 
+pub mod switches;
 pub mod wire;
