@@ -2,4 +2,5 @@
 
 pub mod lake;
 pub mod stripe;
+pub mod switches;
 pub mod wire;

@@ -72,7 +72,7 @@ pub(super) fn run(lake: &mut Lake, request: &IngestRequest<'_>) -> IngestOutcome
     if !failed_run {
         lake.rows.count(request.dataset_id, &accepted);
     }
-    let batch_id = lake.catalog.add_batch(Batch {
+    let batch_id = lake.catalog.add_batch(&Batch {
         dataset: request.dataset_id,
         success: !failed_run,
         records: output,
@@ -100,7 +100,7 @@ fn map(lake: &Lake, request: &IngestRequest<'_>, causes: &mut Causes) -> Option<
     let field = schema.as_field();
     let mut accepted = Vec::new();
     for record in request.records {
-        let (mapped, errors) = mapper.apply(&json!({"data": record}));
+        let (target, errors) = mapper.apply(&json!({"data": record}));
         for error in errors {
             causes.add(MAPPER, || {
                 format!(
@@ -109,10 +109,10 @@ fn map(lake: &Lake, request: &IngestRequest<'_>, causes: &mut Causes) -> Option<
                 )
             });
         }
-        match xdm::fit(&mapped, &field) {
+        match xdm::fit(&target, &field) {
             Ok(_) => accepted.push(record.get("id").and_then(Value::as_str).unwrap_or_default().to_owned()),
             Err(misfit) => {
-                causes.add(MISFIT, || format!("The field {} does not fit: {}", misfit.path, misfit.reason))
+                causes.add(MISFIT, || format!("The field {} does not fit: {}", misfit.path, misfit.reason));
             }
         }
     }
@@ -133,5 +133,5 @@ fn as_count(length: usize) -> u64 {
 }
 
 fn as_float(count: u64) -> f64 {
-    u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
+    u32::try_from(count).map_or_else(|_| f64::from(u32::MAX), f64::from)
 }

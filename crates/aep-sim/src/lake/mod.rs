@@ -22,7 +22,6 @@ mod patch;
 mod path;
 mod registry;
 mod seed;
-mod switches;
 mod types;
 mod xdm;
 
@@ -31,9 +30,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::switches::Switches;
 use crate::wire::{Call, Caller, Reply};
 
-pub use switches::Switches;
 pub use types::{IngestError, IngestOutcome, IngestRequest, MappingSetView, SchemaRef};
 
 /// The data lake of one sandbox.

@@ -1,22 +1,9 @@
 //! What `explore` answers: a schema inferred from live records, so fields that are null everywhere have no type.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::record;
-
-/// How much of the schema the records of an account show.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ExploreMode {
-    /// As in Adobe's tutorial.
-    #[default]
-    Complete,
-    /// Half of the fields have no type, as in an account with few records.
-    Partial,
-    /// No records at all: only the wrapper.
-    Empty,
-}
+use crate::switches::ExploreMode;
 
 /// The tree of a resource; `None` for an unknown one.
 pub(super) fn answer(resource: &str, mode: ExploreMode) -> Option<Value> {
@@ -31,7 +18,7 @@ pub(super) fn answer(resource: &str, mode: ExploreMode) -> Option<Value> {
             }
             answer
         }
-        ExploreMode::Empty => wrap(json!({"type": "object", "properties": {}})),
+        ExploreMode::Empty => wrap(&json!({"type": "object", "properties": {}})),
     })
 }
 
@@ -39,10 +26,10 @@ fn complete(resource: &str) -> Option<Value> {
     if resource == "charges" {
         return serde_json::from_str(include_str!("../../samples/stripe/explore-charges.json")).ok();
     }
-    Some(wrap(infer(&record::sample(resource)?)))
+    Some(wrap(&infer(&record::sample(resource)?)))
 }
 
-fn wrap(data: Value) -> Value {
+fn wrap(data: &Value) -> Value {
     json!({"format": "hierarchical", "schema": {"type": "object", "properties": {"data": data}}})
 }
 
@@ -66,17 +53,18 @@ fn infer(value: &Value) -> Value {
     }
 }
 
-/// Takes the type from every second leaf; the id always has one.
+/// Takes the type from every second leaf and leaves out every fifth one; the id always stays as it is.
 fn forget(properties: &mut Value, count: &mut usize) {
     let Some(members) = properties.as_object_mut() else { return };
-    for (name, node) in members {
+    members.retain(|name, node| {
         if let Some(children) = node.get_mut("properties") {
             forget(children, count);
-            continue;
+            return true;
         }
         *count += 1;
         if name != "id" && count.is_multiple_of(2) {
             *node = json!({});
         }
-    }
+        name == "id" || !count.is_multiple_of(5)
+    });
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use explore::ExploreMode;
+pub use crate::switches::ExploreMode;
 
 /// The resource paths of the source, in Adobe's order.
 pub const RESOURCES: [&str; 6] =

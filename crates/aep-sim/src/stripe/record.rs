@@ -59,7 +59,7 @@ impl Maker {
     fn vary(&self, node: &mut Value, name: &str, shift: i64) {
         match node {
             Value::Object(members) => {
-                members.iter_mut().for_each(|(name, member)| self.vary(member, name, shift))
+                members.iter_mut().for_each(|(name, member)| self.vary(member, name, shift));
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.vary(item, name, shift)),
             Value::String(text) => {

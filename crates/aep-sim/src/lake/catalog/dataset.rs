@@ -200,7 +200,7 @@ pub(super) fn remember_batch(dataset: &mut Map<String, Value>, batch: &str, succ
 }
 
 /// The batch as Catalog shows it.
-pub(super) fn batch(dataset: &Map<String, Value>, batch: Batch<'_>) -> Map<String, Value> {
+pub(super) fn batch(dataset: &Map<String, Value>, batch: &Batch<'_>) -> Map<String, Value> {
     let entry = json!({
         "imsOrg": dataset.get("imsOrg"),
         "status": if batch.success { "success" } else { "failed" },

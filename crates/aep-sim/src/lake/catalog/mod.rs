@@ -186,7 +186,7 @@ impl Catalog {
     }
 
     /// Records a batch and returns its id.
-    pub(crate) fn add_batch(&mut self, batch: Batch<'_>) -> String {
+    pub(crate) fn add_batch(&mut self, batch: &Batch<'_>) -> String {
         let id = ids::batch_id(batch.now_ms);
         if let Some(dataset) = self.datasets.get_mut(batch.dataset) {
             dataset::remember_batch(dataset, &id, batch.success);

@@ -109,15 +109,15 @@ pub(super) fn preview(context: &Context<'_>) -> Result<Reply, Reply> {
     let field = json!({"type": "object", "properties": schema.properties});
     let mapper = Mapper::new(&draft, context.now_ms);
     let shown = records.iter().map(|record| {
-        let (mapped, mut errors) = mapper.apply(record);
-        let fitted = xdm::fit(&mapped, &field).unwrap_or_else(|misfit| {
+        let (target, mut errors) = mapper.apply(record);
+        let fitted = xdm::fit(&target, &field).unwrap_or_else(|misfit| {
             errors.push(TransformError {
                 source: String::new(),
                 destination: misfit.path,
                 source_type: "ATTRIBUTE",
                 exception: misfit.reason,
             });
-            mapped
+            target
         });
         let errors: Vec<Value> = errors.iter().map(show).collect();
         json!({"data": fitted, "errors": if errors.is_empty() { Value::Null } else { json!(errors) }})

@@ -10,9 +10,9 @@ mod validate;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::lake::Switches;
 use crate::lake::el::{self, Expression};
 use crate::lake::registry::Registry;
+use crate::switches::Switches;
 use crate::wire::{Call, Caller, Reply};
 
 pub(crate) use mapper::Mapper;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::form::{self, Draft, Stamp};
 use super::{Context, bad_request, not_found, refuse, validate};
 use crate::lake::ids;
+use crate::switches::MappingSetDefaultVersion;
 use crate::wire::{Caller, Reply};
 
 /// One version.
@@ -34,7 +35,7 @@ impl MappingSets {
     }
 
     pub(super) fn create(&mut self, context: &Context<'_>) -> Result<Reply, Reply> {
-        let draft = self.read_body(context)?;
+        let draft = Self::read_body(context)?;
         let stamp = Stamp::new(context.caller, context.now_ms);
         let id = self.insert(Version { draft, stamp: stamp.clone() });
         Ok(Reply::json(200, Value::Object(stamp.head(&id, 0))))
@@ -47,7 +48,7 @@ impl MappingSets {
         id
     }
 
-    fn read_body(&self, context: &Context<'_>) -> Result<Draft, Reply> {
+    fn read_body(context: &Context<'_>) -> Result<Draft, Reply> {
         let body = context.call.json().ok_or_else(|| bad_request("The body must be a JSON object."))?;
         let draft = form::read(&body).map_err(bad_request)?;
         if !context.registry.has_schema(&draft.schema.id) {
@@ -66,7 +67,7 @@ impl MappingSets {
         let created =
             self.sets.get(id).and_then(|versions| versions.first()).map(|first| first.stamp.clone());
         let created = created.ok_or_else(|| not_found(id, None))?;
-        let draft = self.read_body(context)?;
+        let draft = Self::read_body(context)?;
         let now = Stamp::new(context.caller, context.now_ms);
         let stamp = Stamp { created: created.created, created_by: created.created_by, ..now };
         if let Some(versions) = self.sets.get_mut(id) {
@@ -87,7 +88,7 @@ impl MappingSets {
             Some(text) => {
                 text.parse().map_err(|_| bad_request("The parameter version must be a whole number."))
             }
-            None if context.switches.mapping_set_default_is_latest() => {
+            None if context.switches.mapping_set_default_version == MappingSetDefaultVersion::Latest => {
                 self.newest(id).ok_or_else(|| not_found(id, None))
             }
             None => Ok(0),

@@ -145,11 +145,10 @@ pub(super) fn result_type(node: &Node) -> Option<&'static str> {
         Node::Call(name, arguments) if name == "iif" => same_type(arguments.get(1)?, arguments.get(2)?),
         Node::Call(name, _) => find(name)?.result,
         Node::Unary("!", _) => TRUTH,
-        Node::Unary(_, _) => NUMBER,
         Node::Binary("+", left, right) => {
             (result_type(left)? != "string" && result_type(right)? != "string").then_some("number")
         }
-        Node::Binary("-" | "*" | "/" | "%", _, _) => NUMBER,
+        Node::Unary(_, _) | Node::Binary("-" | "*" | "/" | "%", _, _) => NUMBER,
         Node::Binary(_, _, _) => TRUTH,
         Node::Choice(_, then, otherwise) => same_type(then, otherwise),
         Node::Array(_) => LIST,

@@ -286,9 +286,8 @@ impl Parser {
             return Ok(Node::Literal(Value::Object(Map::new())));
         }
         loop {
-            let name = match self.peek().cloned() {
-                Some(Token::Text(name) | Token::Word(name)) => name,
-                _ => return Err("expected the name of a member".to_owned()),
+            let Some(Token::Text(name) | Token::Word(name)) = self.peek().cloned() else {
+                return Err("expected the name of a member".to_owned());
             };
             self.at += 1;
             self.expect(":")?;

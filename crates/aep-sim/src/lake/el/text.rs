@@ -88,7 +88,7 @@ fn instr(values: &[Val]) -> Result<Val, String> {
     let occurrence = if values.len() > 3 { count(values, 3)?.max(1) } else { 1 };
     let offset: usize = text.chars().take(start).map(char::len_utf8).sum();
     let found = text[offset..].match_indices(&wanted).nth(occurrence - 1).map(|(at, _)| offset + at);
-    Ok(found.map_or(Val::from(-1), |at| Val::from(text[..at].chars().count())))
+    Ok(found.map_or_else(|| Val::from(-1), |at| Val::from(text[..at].chars().count())))
 }
 
 /// Every character of the separator separates.

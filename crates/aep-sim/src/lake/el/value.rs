@@ -72,7 +72,7 @@ impl Val {
             Self::Json(Value::String(text)) => {
                 dates::guess(text).ok_or_else(|| format!("{text:?} is not a date"))
             }
-            other => Err(format!("{} is not a date", other.text())),
+            other @ Self::Json(_) => Err(format!("{} is not a date", other.text())),
         }
     }
 

@@ -78,7 +78,11 @@ pub(super) fn header<'a>(context: &Context<'a>) -> &'a str {
 }
 
 fn refuse(context: &Context<'_>, newer: Refusal) -> Refusal {
-    if context.switches.registry_answers_406() { Refusal::not_acceptable(header(context)) } else { newer }
+    if context.switches.registry_accept_error == 406 {
+        Refusal::not_acceptable(header(context))
+    } else {
+        newer
+    }
 }
 
 #[cfg(test)]

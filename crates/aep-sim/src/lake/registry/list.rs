@@ -27,7 +27,7 @@ impl Registry {
         let (items, next) = page.cut(found);
         let results: Vec<Value> =
             items.into_iter().map(|(one, raw)| if short { one.summary() } else { raw }).collect();
-        Ok(Reply::json(200, page.envelope(results, &next, kind)))
+        Ok(Reply::json(200, page.envelope(&results, &next, kind)))
     }
 
     fn of_kind(&self, container: &str, kind: Kind) -> Vec<&Resource> {
@@ -118,7 +118,7 @@ impl Page {
         (rest, next)
     }
 
-    fn envelope(&self, results: Vec<Value>, next: &Value, kind: Kind) -> Value {
+    fn envelope(&self, results: &[Value], next: &Value, kind: Kind) -> Value {
         let order: Vec<String> = self
             .fields
             .iter()

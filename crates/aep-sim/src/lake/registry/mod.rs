@@ -22,7 +22,7 @@ use axum::http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::lake::Switches;
+use crate::switches::Switches;
 use crate::wire::{Call, Caller, Reply};
 
 pub(crate) use descriptors::Descriptor;

@@ -111,7 +111,9 @@ impl Registry {
         let resolved: Vec<_> = members.iter().filter_map(|schema| self.full_schema(&schema.id)).collect();
         if full {
             let mut properties = Map::new();
-            resolved.iter().for_each(|schema| properties.extend(schema.properties.clone()));
+            for schema in &resolved {
+                properties.extend(schema.properties.clone());
+            }
             out.insert("properties".into(), Value::Object(properties));
         } else {
             let parts: Vec<Value> = members.iter().map(|schema| json!({"$ref": schema.id})).collect();

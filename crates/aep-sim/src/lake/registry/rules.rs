@@ -270,7 +270,7 @@ fn check_format(map: &Map<String, Value>, place: &str) -> Result<(), Refusal> {
 }
 
 fn check_bounds(map: &Map<String, Value>, place: &str) -> Result<(), Refusal> {
-    let bound = |name: &str| map.get(name).map(|bound| bound.as_f64());
+    let bound = |name: &str| map.get(name).map(Value::as_f64);
     for name in ["minimum", "maximum"] {
         if bound(name).is_some_and(|bound| bound.is_none_or(|bound| bound.abs() > LONG)) {
             return Err(Refusal::field(format!("The {name} at {place} is outside of the range of a long.")));
