@@ -26,13 +26,16 @@ fn a_new_data_set_is_answered_by_reference_and_read_by_key() {
     assert!(reply.headers.iter().any(|(name, value)| *name == "location" && value.ends_with(&id)));
     assert!(id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let read = world.get(Catalog, &format!("/dataSets/{id}")).send();
-    assert_eq!(ids(&read), [id.clone()]);
+    assert_eq!(ids(&read), std::slice::from_ref(&id));
     let set = &body(&read)[&id];
     assert_eq!(set["version"], "1.0.0");
     assert_eq!(set["schemaRef"]["id"], json!(schema));
     assert_eq!((&set["imsOrg"], &set["createdClient"]), (&json!("ORG@AdobeOrg"), &json!("client")));
     assert_eq!(set["classification"]["dataBehavior"], "record");
-    assert_eq!(world.lake.dataset_schema(&id).unwrap().content_type, "application/vnd.adobe.xed+json;version=1");
+    assert_eq!(
+        world.lake.dataset_schema(&id).unwrap().content_type,
+        "application/vnd.adobe.xed+json;version=1"
+    );
 }
 
 #[test]
@@ -53,7 +56,11 @@ fn a_data_set_needs_an_existing_schema_and_well_formed_members() {
         let mut body = good.clone();
         body[member] = value;
         let reply = world.post(Catalog, "/dataSets", &body);
-        assert_eq!((reply.status, crate::support::body(&reply)["status"].as_u64()), (400, Some(400)), "{body}");
+        assert_eq!(
+            (reply.status, crate::support::body(&reply)["status"].as_u64()),
+            (400, Some(400)),
+            "{body}"
+        );
     }
     assert_eq!(world.post(Catalog, "/dataSets", &json!("text")).status, 400);
 }
@@ -181,7 +188,10 @@ fn the_schema_of_a_data_set_is_for_ever_and_the_services_members_are_its_own() {
     assert_eq!(reply.status, 200);
     let read = world.get(Catalog, &path).send();
     let set = &body(&read)[&id];
-    assert_eq!((&set["imsOrg"], &set["created"], &set["description"]), (&json!("ORG@AdobeOrg"), &json!(NOW), &json!("text")));
+    assert_eq!(
+        (&set["imsOrg"], &set["created"], &set["description"]),
+        (&json!("ORG@AdobeOrg"), &json!(NOW), &json!("text"))
+    );
     assert_eq!(world.put(Catalog, &path, &dataset("Renamed", &schema)).status, 200);
     let read = world.get(Catalog, &path).send();
     assert_eq!(body(&read)[&id].get("description"), None, "a replacement drops what it does not name");

@@ -74,10 +74,17 @@ fn a_replacement_raises_the_version_and_keeps_every_older_one() {
     let first = world.get(DataPrep, &path).send();
     world.now += 5000;
     let body_of = |rows: &Value| mapping_set(&schema, rows);
-    let replaced = world.put(DataPrep, &path, &body_of(&json!([{"source": "data.id", "destination": "_acme.charges.id"}])));
+    let replaced = world.put(
+        DataPrep,
+        &path,
+        &body_of(&json!([{"source": "data.id", "destination": "_acme.charges.id"}])),
+    );
     assert_eq!((replaced.status, &body(&replaced)["version"]), (200, &json!(1)));
     assert_eq!(text(&replaced, "id"), id);
-    assert_eq!((&body(&replaced)["createdDate"], &body(&replaced)["modifiedDate"]), (&json!(NOW), &json!(NOW + 5000)));
+    assert_eq!(
+        (&body(&replaced)["createdDate"], &body(&replaced)["modifiedDate"]),
+        (&json!(NOW), &json!(NOW + 5000))
+    );
     assert_ne!(body(&replaced)["mappings"][0]["id"], body(&first)["mappings"][0]["id"], "row ids are new");
     let rows = |world: &mut World, query: &str| {
         let reply = world.get(DataPrep, &format!("{path}{query}")).send();
@@ -111,7 +118,11 @@ fn unknown_sets_versions_and_rows_are_404() {
     let mut world = World::new();
     let schema = world.charges();
     let id = world.mapping_set(&schema, &ROWS);
-    for path in ["/mappingSets/none".to_owned(), format!("/mappingSets/{id}?version=1"), format!("/mappingSets/{id}/mappings/none")] {
+    for path in [
+        "/mappingSets/none".to_owned(),
+        format!("/mappingSets/{id}?version=1"),
+        format!("/mappingSets/{id}/mappings/none"),
+    ] {
         assert_eq!(world.get(DataPrep, &path).send().status, 404, "{path}");
     }
     assert_eq!(world.get(DataPrep, &format!("/mappingSets/{id}?version=x")).send().status, 400);
@@ -126,7 +137,8 @@ fn rows_are_read_one_by_one() {
     let id = world.mapping_set(&schema, &ROWS);
     let list = world.get(DataPrep, &format!("/mappingSets/{id}/mappings")).send();
     let row = body(&list)[1].clone();
-    let one = world.get(DataPrep, &format!("/mappingSets/{id}/mappings/{}", row["id"].as_str().unwrap())).send();
+    let one =
+        world.get(DataPrep, &format!("/mappingSets/{id}/mappings/{}", row["id"].as_str().unwrap())).send();
     assert_eq!(body(&one), &row);
 }
 
@@ -141,7 +153,10 @@ fn malformed_sets_are_refused_with_a_body() {
         (mapping_set("https://ns.adobe.com/acme/schemas/none", &json!([])), "does not exist"),
         (mapping_set(&schema, &json!([{"destination": "_id"}])), "source"),
         (mapping_set(&schema, &json!([{"source": "data.id"}])), "destination"),
-        (mapping_set(&schema, &json!([{"source": "a", "destination": "_id", "sourceType": "OTHER"}])), "sourceType"),
+        (
+            mapping_set(&schema, &json!([{"source": "a", "destination": "_id", "sourceType": "OTHER"}])),
+            "sourceType",
+        ),
     ] {
         let reply = world.post(DataPrep, "/mappingSets", &sent);
         assert_eq!(reply.status, 400, "{sent}");
@@ -166,7 +181,10 @@ fn lists_need_both_limit_and_start() {
     let names = |world: &mut World, query: &str| {
         let reply = world.get(DataPrep, &format!("/mappingSets?{query}")).send();
         let sets = body(&reply)["data"].as_array().unwrap().clone();
-        (sets.iter().map(|set| set["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>(), body(&reply).clone())
+        (
+            sets.iter().map(|set| set["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
+            body(&reply).clone(),
+        )
     };
     let (found, page) = names(&mut world, "limit=2&start=0&orderBy=+createdDate");
     assert_eq!(found, ["one", "two"]);
@@ -196,9 +214,7 @@ fn validate(world: &mut World, schema: &str, rows: &Value) -> Vec<Option<String>
 fn every_row_is_validated_on_its_own() {
     let mut world = World::new();
     let schema = world.charges();
-    let row = |kind: &str, source: &str, destination: &str| {
-        json!({"sourceType": kind, "source": source, "destination": destination})
-    };
+    let row = |kind: &str, source: &str, destination: &str| json!({"sourceType": kind, "source": source, "destination": destination});
     let cases = [
         (row("ATTRIBUTE", "data.id", "_acme.charges.id"), None),
         (row("ATTRIBUTE", "data", "_acme.charges"), None),
@@ -269,11 +285,15 @@ fn a_preview_maps_records_and_tells_what_failed() {
     let set = mapping_set(&schema, &rows);
     let records = json!([{"id": 1234, "amount": "5"}, {"id": "b", "amount": "x"}]);
     let reply = world.post(DataPrep, "/mappingSets/preview", &json!({"data": records, "mappingSet": set}));
-    assert_eq!(body(&reply)[0], json!({"data": {"_acme": {"charges": {"id": "1234", "amount": 5}}}, "errors": null}));
+    assert_eq!(
+        body(&reply)[0],
+        json!({"data": {"_acme": {"charges": {"id": "1234", "amount": 5}}}, "errors": null})
+    );
     assert_eq!(body(&reply)[1]["data"], json!({"_acme": {"charges": {"id": "b"}}}));
     assert_eq!(body(&reply)[1]["errors"][0]["destination"], "_acme.charges.amount");
     // Adobe's own example sends one object instead of an array.
-    let single = world.post(DataPrep, "/mappingSets/preview", &json!({"data": {"id": "c"}, "mappingSet": set}));
+    let single =
+        world.post(DataPrep, "/mappingSets/preview", &json!({"data": {"id": "c"}, "mappingSet": set}));
     assert_eq!(body(&single)[0]["data"]["_acme"]["charges"]["id"], "c");
     assert_eq!(world.post(DataPrep, "/mappingSets/preview", &json!({"mappingSet": set})).status, 400);
 }
@@ -287,7 +307,11 @@ fn expressions_are_validated_alone() {
     };
     let good = r#"concat("Hi", ",", "there", "!")"#;
     assert_eq!(check(&mut world, json!({"expression": good})), (200, json!(true)));
-    assert_eq!(check(&mut world, json!({"expression": {"expression": good}})), (200, json!(true)), "as in Adobe's example");
+    assert_eq!(
+        check(&mut world, json!({"expression": {"expression": good}})),
+        (200, json!(true)),
+        "as in Adobe's example"
+    );
     assert_eq!(check(&mut world, json!({"expression": "concat("})), (200, json!(false)));
     assert_eq!(check(&mut world, json!({})).0, 400);
 }

@@ -8,8 +8,11 @@ use crate::support::*;
 
 /// Field group, schema.
 fn pair(world: &mut World) -> (String, String) {
-    let group = world.field_group("Group", &json!({"c": {"type": "object", "properties": {
-        "id": {"type": "string"}, "n": {"type": "integer", "minimum": 0, "maximum": 100}}}}));
+    let group = world.field_group(
+        "Group",
+        &json!({"c": {"type": "object", "properties": {
+        "id": {"type": "string"}, "n": {"type": "integer", "minimum": 0, "maximum": 100}}}}),
+    );
     let schema = world.schema("Schema", PROFILE, &[&group]);
     (group, schema)
 }
@@ -29,13 +32,18 @@ fn a_patch_adds_a_field_and_raises_the_versions_of_group_and_schema() {
     let mut world = World::new();
     let (group, schema) = pair(&mut world);
     world.now += 1000;
-    let reply = world.patch(Registry, &path("fieldgroups", &group), &add("more", &json!({"type": "boolean"})));
+    let reply =
+        world.patch(Registry, &path("fieldgroups", &group), &add("more", &json!({"type": "boolean"})));
     assert_eq!((reply.status, text(&reply, "version").as_str()), (200, "1.1"));
     assert_eq!(body(&reply)["meta:registryMetadata"]["repo:lastModifiedDate"], NOW + 1000);
     let full = world.look_up("schemas", &schema, FULL);
     assert_eq!(body(&full)["version"], "1.1");
-    assert_eq!(body(&full)["properties"]["_acme"]["properties"]["c"]["properties"]["more"]["type"], "boolean");
-    let refusal = world.patch(Registry, &path("fieldgroups", &group), &json!([{"op": "remove", "path": "/none"}]));
+    assert_eq!(
+        body(&full)["properties"]["_acme"]["properties"]["c"]["properties"]["more"]["type"],
+        "boolean"
+    );
+    let refusal =
+        world.patch(Registry, &path("fieldgroups", &group), &json!([{"op": "remove", "path": "/none"}]));
     refused(&refusal, 400, "XDM-1599-400");
 }
 
@@ -48,7 +56,11 @@ fn a_replacement_needs_everything_a_creation_needs() {
     assert_eq!(text(&world.put(Registry, &path, &body), "title"), "Renamed");
     body.as_object_mut().unwrap().remove("allOf");
     refused(&world.put(Registry, &path, &body), 400, "XDM-1590-400");
-    refused(&world.put(Registry, "/tenant/schemas/_acme.schemas.none", &schema_body("X")), 404, "XDM-1012-404");
+    refused(
+        &world.put(Registry, "/tenant/schemas/_acme.schemas.none", &schema_body("X")),
+        404,
+        "XDM-1012-404",
+    );
 }
 
 fn schema_body(title: &str) -> Value {
@@ -103,13 +115,25 @@ fn once_a_data_set_uses_the_schema_it_can_only_grow() {
         (field(json!({"type": "string"})), "type"),
         (field(json!({"type": "integer", "minimum": 0, "maximum": 10})), "fewer values"),
         (json!([{"op": "move", "from": format!("{FIELDS}/n"), "path": format!("{FIELDS}/m")}]), "removed"),
-        (json!([{"op": "add", "path": FIELDS.trim_end_matches("/properties").to_owned() + "/required", "value": ["id"]}]), "required"),
+        (
+            json!([{"op": "add", "path": FIELDS.trim_end_matches("/properties").to_owned() + "/required", "value": ["id"]}]),
+            "required",
+        ),
     ] {
         let detail = refused(&world.patch(Registry, &group, &patch), 400, "XDM-1593-400");
         assert!(detail.contains(part) && detail.contains(&schema), "{detail}");
     }
     assert_eq!(world.patch(Registry, &group, &add("more", &json!({"type": "string"}))).status, 200);
-    assert_eq!(world.patch(Registry, &group, &field(json!({"type": "integer", "minimum": -5, "maximum": 100, "title": "N"}))).status, 200);
+    assert_eq!(
+        world
+            .patch(
+                Registry,
+                &group,
+                &field(json!({"type": "integer", "minimum": -5, "maximum": 100, "title": "N"}))
+            )
+            .status,
+        200
+    );
     let schema = path("schemas", &schema);
     refused(&world.put(Registry, &schema, &schema_body("Schema")), 400, "XDM-1593-400");
     let titled = json!([{"op": "replace", "path": "/title", "value": "Better"}]);
@@ -153,7 +177,11 @@ fn profile_needs_an_identity_and_is_one_way() {
     explicit["meta:immutableTags"] = json!([]);
     refused(&world.put(Registry, &schema_path, &explicit), 400, "XDM-1595-400");
     let replaced = world.put(Registry, &schema_path, &schema_with(&group));
-    assert_eq!(body(&replaced)["meta:immutableTags"], json!(["union"]), "a replacement that says nothing keeps the tag");
+    assert_eq!(
+        body(&replaced)["meta:immutableTags"],
+        json!(["union"]),
+        "a replacement that says nothing keeps the tag"
+    );
     let remove = json!([{"op": "remove", "path": format!("{FIELDS}/n")}]);
     refused(&world.patch(Registry, &path("fieldgroups", &group), &remove), 400, "XDM-1593-400");
     refused(&world.delete(Registry, &schema_path), 400, "XDM-1594-400");
@@ -183,15 +211,22 @@ fn a_union_appears_for_the_class_of_an_enabled_schema() {
 fn one_path_has_one_type_in_all_schemas_of_the_tenant() {
     let mut world = World::new();
     let (_, first) = pair(&mut world);
-    let group = world.field_group("Conflicting", &json!({"c": {"type": "object", "properties": {"n": {"type": "string"}}}}));
+    let group = world.field_group(
+        "Conflicting",
+        &json!({"c": {"type": "object", "properties": {"n": {"type": "string"}}}}),
+    );
     let reply = world.post(Registry, "/tenant/schemas", &schema("Second", PROFILE, &[&group]));
     let detail = refused(&reply, 400, "XDM-1413-400");
     assert!(detail.contains("/_acme/c/n") && detail.contains(&first), "{detail}");
     // The same type elsewhere is fine, and so is a change of a group that both schemas use.
-    let agreeing = world.field_group("Agreeing", &json!({"c": {"type": "object", "properties": {"id": {"type": "string"}}}}));
+    let agreeing = world
+        .field_group("Agreeing", &json!({"c": {"type": "object", "properties": {"id": {"type": "string"}}}}));
     world.schema("Third", PROFILE, &[&agreeing]);
     world.schema("Fourth", PROFILE, &[&agreeing]);
-    assert_eq!(world.patch(Registry, &path("fieldgroups", &agreeing), &add("z", &json!({"type": "string"}))).status, 200);
+    assert_eq!(
+        world.patch(Registry, &path("fieldgroups", &agreeing), &add("z", &json!({"type": "string"}))).status,
+        200
+    );
     let retype = json!([{"op": "replace", "path": format!("{FIELDS}/z"), "value": {"type": "boolean"}}]);
     assert_eq!(world.patch(Registry, &path("fieldgroups", &agreeing), &retype).status, 200);
     let clash = json!([{"op": "replace", "path": format!("{FIELDS}/id"), "value": {"type": "boolean"}}]);

@@ -115,12 +115,18 @@ fn the_threshold_decides_about_the_whole_batch() {
 
 #[test]
 fn a_transformation_that_fails_nulls_its_row_and_the_record_goes_on() {
-    let rows = json!([attribute("data.id", "_acme.charges.id"), expression("to_integer(data.amount)", "_acme.charges.amount")]);
+    let rows = json!([
+        attribute("data.id", "_acme.charges.id"),
+        expression("to_integer(data.amount)", "_acme.charges.amount")
+    ]);
     let mut target = Target::new(&rows);
     let outcome = target.ingest(&[charge("ch_1", &json!("x")), charge("ch_2", &json!("7"))], None);
     assert_eq!((outcome.output, outcome.failed, outcome.failed_run), (2, 0, false));
     assert_eq!((outcome.errors[0].code.as_str(), outcome.errors[0].count), ("MAPPER-3700-400", 1));
-    let unknown = json!([attribute("data.id", "_acme.charges.id"), expression("nosuch(data.amount)", "_acme.charges.amount")]);
+    let unknown = json!([
+        attribute("data.id", "_acme.charges.id"),
+        expression("nosuch(data.amount)", "_acme.charges.amount")
+    ]);
     let outcome = Target::new(&unknown).ingest(&[charge("ch_1", &json!(1))], None);
     assert_eq!((outcome.output, outcome.errors[0].code.as_str()), (1, "MAPPER-3700-400"));
 }
@@ -147,7 +153,8 @@ fn an_epoch_number_is_no_date() {
     let mut world = World::new();
     let schema = world.schema("Events", EVENT, &[]);
     let rows = json!([attribute("data.id", "_id"), attribute("data.created", "timestamp")]);
-    let outcome = Target::with(world, &schema, &rows).ingest(&[json!({"id": "ch_1", "created": 1_679_090_539})], None);
+    let outcome =
+        Target::with(world, &schema, &rows).ingest(&[json!({"id": "ch_1", "created": 1_679_090_539})], None);
     assert!(outcome.failed_run, "{outcome:?}");
 }
 
@@ -168,11 +175,15 @@ fn objects_lists_and_their_parts_may_be_mapped_side_by_side() {
         attribute("data.items[].n", "_acme.x.items[].n"),
         attribute("data.items[0].id", "_acme.x.first"),
     ]);
-    let reply = world.post(DataPrep, "/mappingSets/preview", &json!({
-        "data": [{"data": {"card": {"brand": "visa", "last4": "4242", "wallet": null, "unknown": 1},
-            "items": [{"id": "a", "n": 1}, {"id": "b", "n": 2}]}}],
-        "mappingSet": mapping_set(&schema, &rows),
-    }));
+    let reply = world.post(
+        DataPrep,
+        "/mappingSets/preview",
+        &json!({
+            "data": [{"data": {"card": {"brand": "visa", "last4": "4242", "wallet": null, "unknown": 1},
+                "items": [{"id": "a", "n": 1}, {"id": "b", "n": 2}]}}],
+            "mappingSet": mapping_set(&schema, &rows),
+        }),
+    );
     let expected = json!({"_acme": {"x": {
         "card": {"brand": "visa", "last4": "****4242"},
         "items": [{"id": "a", "n": 1}, {"id": "b", "n": 2}], "first": "a",
@@ -204,11 +215,14 @@ fn xdm(node: &Value) -> Option<Value> {
     match node["type"].as_str()? {
         "object" => {
             let children = node["properties"].as_object()?;
-            let children: Map<String, Value> = children.iter().filter_map(|(k, v)| Some((k.clone(), xdm(v)?))).collect();
+            let children: Map<String, Value> =
+                children.iter().filter_map(|(k, v)| Some((k.clone(), xdm(v)?))).collect();
             (!children.is_empty()).then(|| json!({"type": "object", "properties": children}))
         }
         "array" => Some(json!({"type": "array", "items": xdm(&node["items"])?})),
-        "integer" => Some(json!({"type": "integer", "minimum": -9_007_199_254_740_991_i64, "maximum": 9_007_199_254_740_991_i64})),
+        "integer" => Some(
+            json!({"type": "integer", "minimum": -9_007_199_254_740_991_i64, "maximum": 9_007_199_254_740_991_i64}),
+        ),
         other => Some(json!({"type": other})),
     }
 }
@@ -238,7 +252,8 @@ fn the_inventory_shows_every_object_with_the_texts_of_its_owner() {
     let body = json!({"name": "set [marker]", "xdmSchema": "x", "mappings": []});
     target.world.lake.seed_mapping_set(&body, &World::caller(), NOW);
     let inventory = target.world.lake.inventory();
-    let kinds: Vec<&str> = inventory.as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> =
+        inventory.as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["fieldgroups", "schemas", "dataSets", "mappingSets", "mappingSets"]);
     assert_eq!(inventory[1]["title"], "Charges");
     assert_eq!(inventory[1]["description"], "A schema.");

@@ -13,7 +13,10 @@ fn stats_tell_the_tenant_and_count_its_resources() {
     assert_eq!(body(&empty)["imsOrg"], "ORG@AdobeOrg");
     let schema = world.charges();
     let stats = world.get(Registry, "/stats").send();
-    assert_eq!(body(&stats)["counts"], json!({"schemas": 1, "mixins": 1, "datatypes": 0, "classes": 0, "unions": 0}));
+    assert_eq!(
+        body(&stats)["counts"],
+        json!({"schemas": 1, "mixins": 1, "datatypes": 0, "classes": 0, "unions": 0})
+    );
     assert_eq!(body(&stats)["classUsage"][0]["schemas"][0]["$id"], json!(schema));
     assert_eq!(body(&stats)["recentlyCreatedResources"][0]["title"], "Charges");
 }
@@ -31,7 +34,8 @@ fn a_created_resource_carries_what_the_service_adds() {
     assert_eq!(raw["meta:class"], PROFILE);
     assert_eq!(raw["meta:tenantNamespace"], "_acme");
     assert_eq!(raw["meta:registryMetadata"]["xdm:createdClientId"], "client");
-    let extends: Vec<&str> = raw["meta:extends"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let extends: Vec<&str> =
+        raw["meta:extends"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(extends.contains(&"https://ns.adobe.com/xdm/data/record") && extends.contains(&PROFILE));
 }
 
@@ -96,7 +100,9 @@ fn a_time_series_schema_requires_id_and_timestamp() {
 fn lists_take_no_version_and_look_ups_need_one() {
     let mut world = World::new();
     let schema = world.charges();
-    let list = |world: &mut World, accept: &str| world.get(Registry, "/tenant/schemas").header("accept", accept).send();
+    let list = |world: &mut World, accept: &str| {
+        world.get(Registry, "/tenant/schemas").header("accept", accept).send()
+    };
     refused(&list(&mut world, RAW), 400, "XDM-1006-400");
     refused(&list(&mut world, "application/json"), 400, "XDM-1006-400");
     refused(&world.get(Registry, "/tenant/schemas").send(), 400, "XDM-1006-400");
@@ -129,10 +135,14 @@ fn lists_are_filtered_by_properties() {
         let results = body(&reply)["results"].as_array().unwrap().clone();
         results.iter().map(|item| item["title"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(titles(&mut world, "/tenant/fieldgroups?property=title==Charges%20fields"), ["Charges fields"]);
+    assert_eq!(
+        titles(&mut world, "/tenant/fieldgroups?property=title==Charges%20fields"),
+        ["Charges fields"]
+    );
     assert_eq!(titles(&mut world, "/tenant/fieldgroups?property=title!=Charges%20fields"), ["Other"]);
     assert_eq!(titles(&mut world, "/tenant/fieldgroups?property=title~^Oth"), ["Other"]);
-    let extends = format!("/tenant/fieldgroups?property=meta:intendedToExtend=={PROFILE}&property=title==Other");
+    let extends =
+        format!("/tenant/fieldgroups?property=meta:intendedToExtend=={PROFILE}&property=title==Other");
     assert_eq!(titles(&mut world, &extends), ["Other"]);
     assert_eq!(titles(&mut world, "/tenant/schemas?property=meta:immutableTags"), Vec::<String>::new());
     assert!(titles(&mut world, "/global/classes").contains(&"XDM Individual Profile".to_owned()));
@@ -169,7 +179,8 @@ fn a_list_never_holds_more_than_300() {
         let group = field_group(&format!("g{number:03}"), &json!({}));
         world.lake.seed_resource("fieldgroups", &group, &World::caller(), NOW + number);
     }
-    let reply = world.get(Registry, "/tenant/fieldgroups?orderby=title&limit=500").header("accept", IDS).send();
+    let reply =
+        world.get(Registry, "/tenant/fieldgroups?orderby=title&limit=500").header("accept", IDS).send();
     assert_eq!(body(&reply)["_page"]["count"], 300);
     assert_eq!(body(&reply)["_page"]["next"], "g299");
 }
@@ -180,7 +191,11 @@ fn a_title_is_unique_over_all_kinds_and_the_refusal_names_the_owner() {
     let schema = world.charges();
     let again = world.post(Registry, "/tenant/schemas", &support_schema("Charges"));
     assert!(refused(&again, 400, "XDM-1521-400").contains(&schema));
-    let group = world.post(Registry, "/tenant/fieldgroups", &field_group("Charges", &json!({"b": {"type": "string"}})));
+    let group = world.post(
+        Registry,
+        "/tenant/fieldgroups",
+        &field_group("Charges", &json!({"b": {"type": "string"}})),
+    );
     assert!(refused(&group, 400, "XDM-1521-400").contains(&schema));
 }
 
@@ -212,7 +227,8 @@ fn custom_fields_stand_below_the_tenant_namespace() {
     group["definitions"]["customFields"]["properties"] = json!({"amount": {"type": "integer"}});
     let detail = refused(&world.post(Registry, "/tenant/fieldgroups", &group), 400, "XDM-1021-400");
     assert!(detail.contains("top-level field named _acme"), "{detail}");
-    group["definitions"]["customFields"]["properties"] = json!({"_other": {"type": "object", "properties": {}}});
+    group["definitions"]["customFields"]["properties"] =
+        json!({"_other": {"type": "object", "properties": {}}});
     refused(&world.post(Registry, "/tenant/fieldgroups", &group), 400, "XDM-1021-400");
 }
 
@@ -286,10 +302,10 @@ fn a_tenant_class_can_carry_a_schema() {
     let mut world = World::new();
     let class = json!({"type": "object", "title": "Payment", "description": "A class.",
         "allOf": [{"$ref": "https://ns.adobe.com/xdm/data/record"}]});
-    let class = created(world.post(Registry, "/tenant/classes", &class));
+    let class = created(&world.post(Registry, "/tenant/classes", &class));
     let mut group = field_group("Payment fields", &json!({"a": {"type": "string"}}));
     group["meta:intendedToExtend"] = json!([class]);
-    let group = created(world.post(Registry, "/tenant/fieldgroups", &group));
+    let group = created(&world.post(Registry, "/tenant/fieldgroups", &group));
     let schema = world.schema("Payments", &class, &[&group]);
     let full = world.look_up("schemas", &schema, FULL);
     assert_eq!(body(&full)["meta:class"], json!(class));
@@ -302,14 +318,18 @@ fn a_tenant_class_can_carry_a_schema() {
 fn data_types_are_listed_created_and_looked_up() {
     let mut world = World::new();
     let money = json!({"type": "object", "title": "Money", "properties": {"amount": {"type": "integer"}}});
-    let id = created(world.post(Registry, "/tenant/datatypes", &money));
+    let id = created(&world.post(Registry, "/tenant/datatypes", &money));
     assert!(id.contains("/datatypes/"));
     let group = world.field_group("G", &json!({"price": {"$ref": id}}));
     let schema = world.schema("S", PROFILE, &[&group]);
     let full = world.look_up("schemas", &schema, FULL);
     let price = &body(&full)["properties"]["_acme"]["properties"]["price"];
     assert_eq!(price["properties"]["amount"]["type"], "integer");
-    refused(&world.look_up("datatypes", "https://ns.adobe.com/acme/datatypes/none", RAW), 404, "XDM-1012-404");
+    refused(
+        &world.look_up("datatypes", "https://ns.adobe.com/acme/datatypes/none", RAW),
+        404,
+        "XDM-1012-404",
+    );
 }
 
 #[test]
@@ -364,14 +384,21 @@ fn a_schema_has_one_primary_identity_on_an_existing_text_field() {
     ] {
         refused(&post(&mut world, &body), 400, "XDM-1596-400");
     }
-    assert_eq!(post(&mut world, &identity(&schema, "/_id", false)).status, 201, "other identities are allowed");
+    assert_eq!(
+        post(&mut world, &identity(&schema, "/_id", false)).status,
+        201,
+        "other identities are allowed"
+    );
 }
 
 #[test]
 fn descriptors_are_listed_by_type_in_four_forms() {
     let mut world = World::new();
     let schema = world.charges();
-    let id = text(&world.post(Registry, "/tenant/descriptors", &identity(&schema, "/_acme/charges/id", true)), "@id");
+    let id = text(
+        &world.post(Registry, "/tenant/descriptors", &identity(&schema, "/_acme/charges/id", true)),
+        "@id",
+    );
     let list = |world: &mut World, query: &str, form: &str| {
         let accept = format!("application/vnd.adobe.{form}+json");
         world.get(Registry, &format!("/tenant/descriptors{query}")).header("accept", &accept).send()

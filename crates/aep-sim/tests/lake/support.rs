@@ -99,12 +99,12 @@ impl World {
 
     /// A field group with those fields below `_acme`, and its `$id`.
     pub fn field_group(&mut self, title: &str, fields: &Value) -> String {
-        created(self.post(Service::Registry, "/tenant/fieldgroups", &field_group(title, fields)))
+        created(&self.post(Service::Registry, "/tenant/fieldgroups", &field_group(title, fields)))
     }
 
     /// A schema of that class with those field groups, and its `$id`.
     pub fn schema(&mut self, title: &str, class: &str, groups: &[&str]) -> String {
-        created(self.post(Service::Registry, "/tenant/schemas", &schema(title, class, groups)))
+        created(&self.post(Service::Registry, "/tenant/schemas", &schema(title, class, groups)))
     }
 
     /// A schema for charges with two fields.
@@ -126,7 +126,8 @@ impl World {
 
     /// A mapping set of those rows, and its id.
     pub fn mapping_set(&mut self, schema: &str, rows: &[(&str, &str)]) -> String {
-        let rows: Vec<Value> = rows.iter().map(|(from, to)| json!({"source": from, "destination": to})).collect();
+        let rows: Vec<Value> =
+            rows.iter().map(|(from, to)| json!({"source": from, "destination": to})).collect();
         let reply = self.post(Service::DataPrep, "/mappingSets", &mapping_set(schema, &json!(rows)));
         assert_eq!(reply.status, 200, "{reply:?}");
         text(&reply, "id")
@@ -206,9 +207,9 @@ pub fn mapping_set(schema: &str, rows: &Value) -> Value {
 }
 
 /// The `$id` of what was created.
-pub fn created(reply: Reply) -> String {
+pub fn created(reply: &Reply) -> String {
     assert_eq!(reply.status, 201, "{reply:?}");
-    text(&reply, "$id")
+    text(reply, "$id")
 }
 
 /// The id in `["@/dataSets/<id>"]`.
