@@ -101,7 +101,8 @@ reasons! {
     IdentityInvalid: "An identity names a field without a row, or a namespace that the organisation does not have.", "Correct destination or namespace of the identity.";
     SourceFieldsSeen: "Every source of the rows was seen by Adobe's explore call.", "Nothing to do.";
     SourceFieldsUnseen: "Adobe's explore call did not see the sources that the message names. It infers from live records, so this is a hint only.", "Check the spelling; a field that is rare in your data is fine.";
-    FieldNotServed: "Adobe's explore call gave no fields for the source.", "Check the Stripe key's right to read the resource; an account without records has none to show.";
+    ExploreEmpty: "Adobe's explore call gave no fields for the source.", "Check the Stripe key's right to read the resource; an account without records has none to show.";
+    FieldNotServed: "The spec uses a field that this version of the operator does not serve yet.", "Remove the field that the message names.";
     SchemaTitleTaken: "Another resource of Schema Registry has the title already; the message holds its $id.", "Take it over with targetSchema.managed.adopt, or choose another title in another IngestionMapping.";
     SchemaNotFound: "No schema has that title or $id.", "Create the schema, or correct the title or id.";
     SchemaAmbiguous: "More than one schema has that title.", "Name the schema by its id.";
@@ -155,6 +156,8 @@ reasons! {
     ExtraDeleted: "An object that a lost race had created twice was deleted again.", "Nothing to do.";
 
     // Ours.
+    KubernetesDenied: "The API server refused a call of the operator.", "Grant the operator's service account the right that the message names.";
+    KubernetesUnavailable: "The API server does not answer.", "Wait; the operator tries again by itself.";
     InternalError: "The operator met a state that should be impossible.", "Report it with the operator's log; the object is checked again later.";
 }
 

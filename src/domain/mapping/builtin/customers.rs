@@ -1,0 +1,42 @@
+//! `customers/v1`: one row per value of a customer. Most of it is personal data: exclude what is not needed.
+
+use super::{FLAG, LONG, ShippedField, TEXT, TEXTS, row, typed};
+
+pub(super) const FIELDS: &[ShippedField] = &[
+    row("id", TEXT),
+    row("object", TEXT),
+    row("address.city", TEXT).pinned().personal(),
+    row("address.country", TEXT).pinned().personal(),
+    row("address.line1", TEXT).pinned().personal(),
+    row("address.line2", TEXT).pinned().personal(),
+    row("address.postal_code", TEXT).pinned().personal(),
+    row("address.state", TEXT).pinned().personal(),
+    row("balance", LONG),
+    row("created", LONG),
+    row("currency", TEXT).pinned(),
+    row("default_source", TEXT).pinned(),
+    row("delinquent", FLAG),
+    row("description", TEXT).pinned().personal(),
+    row("email", TEXT).personal(),
+    row("invoice_prefix", TEXT),
+    row("invoice_settings.default_payment_method", TEXT).pinned(),
+    row("invoice_settings.footer", TEXT).pinned(),
+    row("livemode", FLAG),
+    row("name", TEXT).personal(),
+    row("next_invoice_sequence", LONG),
+    row("phone", TEXT).pinned().personal(),
+    row("preferred_locales", TEXTS).pinned(),
+    row("shipping.address.city", TEXT).pinned().personal(),
+    row("shipping.address.country", TEXT).pinned().personal(),
+    row("shipping.address.line1", TEXT).pinned().personal(),
+    row("shipping.address.line2", TEXT).pinned().personal(),
+    row("shipping.address.postal_code", TEXT).pinned().personal(),
+    row("shipping.address.state", TEXT).pinned().personal(),
+    row("shipping.name", TEXT).pinned().personal(),
+    row("shipping.phone", TEXT).pinned().personal(),
+    row("tax_exempt", TEXT),
+    // For rows of the user's own.
+    typed("invoice_settings.rendering_options.amount_tax_display", TEXT).pinned(),
+    typed("invoice_settings.rendering_options.template", TEXT).pinned(),
+    typed("test_clock", TEXT).pinned(),
+];
