@@ -10,3 +10,4 @@
 mod cases;
 mod crds;
 mod rules;
+mod samples;
