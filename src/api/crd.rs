@@ -57,7 +57,8 @@ fn status_before_the_first_pass() -> serde_json::Value {
     })
 }
 
-/// Optional fields are absent, not null: a null in a manifest is a mistake, which `nullable` would let through.
+/// Optional fields are absent, not null. Without `nullable` the API server drops a null, or refuses it in a server-side apply;
+/// with it, the null would be stored.
 fn refuse_null(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     for field in schema.properties.iter_mut().flat_map(|fields| fields.values_mut()) {

@@ -5,5 +5,9 @@
     clippy::panic,
     reason = "a test fails by panicking, in its helpers too"
 )]
+#![allow(clippy::needless_pass_by_value, reason = "a table reads best when its cells are plain values")]
 
+mod cases;
 mod crds;
+mod rules;
+mod samples;
