@@ -3,24 +3,26 @@
 //! Nothing here decides anything: rules are CEL in the CRDs, decisions are in `domain`.
 
 pub mod base_connection;
+mod columns;
 pub mod condition;
+mod crd;
 pub mod flow;
 pub mod mapping;
 pub mod policy;
+mod reason;
 pub mod reference;
 pub mod role;
+mod rule;
 pub mod source_connection;
 pub mod status;
 
 pub use base_connection::{StripeBaseConnection, StripeBaseConnectionSpec, StripeBaseConnectionStatus};
+pub use crd::all_crds;
 pub use flow::{IngestionFlow, IngestionFlowSpec, IngestionFlowStatus};
 pub use mapping::{IngestionMapping, IngestionMappingSpec, IngestionMappingStatus};
 pub use source_connection::{
     StripeSourceConnection, StripeSourceConnectionSpec, StripeSourceConnectionStatus,
 };
-
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::CustomResourceExt;
 
 /// The API group of the four kinds.
 pub const GROUP: &str = "ingestion.aep-operator.io";
@@ -42,13 +44,3 @@ pub const INTENT: &str = "ingestion.aep-operator.io/intent";
 pub const FIELD_MANAGER: &str = "aep-operator";
 /// Field manager of status writes.
 pub const STATUS_FIELD_MANAGER: &str = "aep-operator-status";
-
-/// All CRDs, in the order of their references.
-pub fn all_crds() -> Vec<CustomResourceDefinition> {
-    vec![
-        StripeBaseConnection::crd(),
-        StripeSourceConnection::crd(),
-        IngestionMapping::crd(),
-        IngestionFlow::crd(),
-    ]
-}

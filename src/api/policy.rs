@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What happens to the upstream object when its custom resource is deleted.
+/// What happens upstream when this object is deleted. Absent: `Delete` for what the operator created, `Retain` for what was
+/// adopted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
-    /// Delete it.
+    /// Delete it, and free this object only when it is gone.
     Delete,
-    /// Leave it.
+    /// Leave it as it is and say so in an event.
     Retain,
 }
 
@@ -42,10 +43,11 @@ pub enum Approval {
     Automatic,
 }
 
-/// What a replacing flow ingests of the past.
+/// What the new flow ingests of the past: `None` starts where the last successful run of the old flow ended, `Full` ingests
+/// everything again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum History {
-    /// Start where the replaced flow ended.
+    /// Start where the last successful run of the replaced flow ended.
     None,
     /// Ingest everything again.
     Full,

@@ -51,3 +51,31 @@ impl fmt::Display for Role {
         f.write_str(self.as_str())
     }
 }
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 9] = [
+        Self::Connection,
+        Self::Probe,
+        Self::SourceConnection,
+        Self::FieldGroup,
+        Self::Schema,
+        Self::MappingSet,
+        Self::Dataset,
+        Self::TargetConnection,
+        Self::Flow,
+    ];
+}
+
+/// A word that names no role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a role")]
+pub struct UnknownRole;
+
+impl std::str::FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(UnknownRole)
+    }
+}
