@@ -9,5 +9,6 @@
 
 mod cases;
 mod crds;
+mod rbac;
 mod rules;
 mod samples;
