@@ -18,6 +18,7 @@
 //! Who may import whom: `api` nothing of ours; `domain` only `api`; `aep` nothing of ours; `cluster` `api` and `domain`; `controller` all
 //! four; `run` everything. `cargo xtask import-check` proves it.
 
+pub mod aep;
 pub mod api;
 pub mod clock;
 pub mod domain;

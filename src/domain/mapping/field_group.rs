@@ -11,7 +11,7 @@ use crate::api::mapping::{Identity, XdmType};
 use super::invalid::{InvalidRows, Problem};
 use super::path::{Segment, segments};
 use super::row::{Row, filled_destination};
-use super::shape::{SchemaType, Shape, leaf_schema, schema_type};
+use super::shape::{SchemaType, Shape, leaf_schema, schema_type, with_article};
 use super::title::humanised;
 
 /// Fields that a class brings along; rows may fill them, the field group does not hold them.
@@ -72,8 +72,8 @@ impl Node {
             (_, kind) => problems.push(Problem::TypeConflict {
                 path: path.to_owned(),
                 first: self.row.clone(),
-                first_type: self.type_name(),
-                second_type: Self { row: String::new(), kind }.type_name(),
+                first_type: with_article(self.type_name()),
+                second_type: with_article(Self { row: String::new(), kind }.type_name()),
                 second: other.row,
             }),
         }
@@ -211,7 +211,7 @@ fn found_for_identity(destination: &str, properties: &Value, tenant: &str) -> Op
     let schema = json!({format!("_{tenant}"): {"properties": properties}});
     match schema.pointer(&pointer).map(schema_type) {
         Some(SchemaType::Leaf(XdmType::String)) => None,
-        Some(other) => Some(format!("it is a {other}")),
+        Some(other) => Some(format!("it is {}", with_article(other))),
         None => Some("no row fills it".into()),
     }
 }

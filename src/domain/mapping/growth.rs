@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::shape::{SchemaType, schema_type};
+use super::shape::{SchemaType, schema_type, with_article};
 
 /// A difference that adding fields cannot close.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,8 @@ pub struct BreakingChange {
 
 impl fmt::Display for BreakingChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is a {} upstream and the rows need a {}", self.path, self.current, self.desired)
+        let (current, desired) = (with_article(&self.current), with_article(&self.desired));
+        write!(f, "{} is {current} upstream and the rows need {desired}", self.path)
     }
 }
 

@@ -124,7 +124,7 @@ pub enum Problem {
     },
     /// Two rows that need different types of one field.
     #[error(
-        "{path} would be a {first_type} by row {first} and a {second_type} by row {second}: change xdmType or destination of one"
+        "{path} would be {first_type} by row {first} and {second_type} by row {second}: change xdmType or destination of one"
     )]
     TypeConflict {
         /// The field.

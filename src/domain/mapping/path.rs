@@ -1,4 +1,5 @@
-//! Dotted paths of sources and destinations: `items.data[*].id`, with `\.` for a dot inside a key.
+//! Dotted paths of sources and destinations: `items.data[*].id`, with `\.` for a dot inside a key and `${…}` around a key with
+//! special characters.
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,20 +12,20 @@ pub(super) struct Segment {
 
 /// The steps of a path.
 pub(super) fn segments(path: &str) -> Vec<Segment> {
-    let mut keys = vec![String::new()];
-    let mut escaped = false;
-    for letter in path.chars() {
+    let mut keys = Vec::new();
+    let mut key = String::new();
+    let mut letters = path.chars().peekable();
+    while let Some(letter) = letters.next() {
         match letter {
-            '\\' if !escaped => escaped = true,
-            '.' if !escaped => keys.push(String::new()),
-            _ => {
-                if let Some(key) = keys.last_mut() {
-                    key.push(letter);
-                }
-                escaped = false;
+            '\\' => key.extend(letters.next()),
+            '$' if letters.next_if_eq(&'{').is_some() => {
+                key.extend(letters.by_ref().take_while(|l| *l != '}'));
             }
+            '.' => keys.push(std::mem::take(&mut key)),
+            _ => key.push(letter),
         }
     }
+    keys.push(key);
     keys.into_iter().map(segment).collect()
 }
 
@@ -90,6 +91,14 @@ mod tests {
         let names: Vec<String> = segments(r"data.street\.name.x").into_iter().map(|step| step.name).collect();
         assert_eq!(names, ["data", "street.name", "x"]);
         assert_eq!(any_index(r"data.street\.name"), r"data.street\.name");
+    }
+
+    #[test]
+    fn a_key_in_braces_is_taken_literally() {
+        let names: Vec<String> =
+            segments("data.${street name}.x").into_iter().map(|step| step.name).collect();
+        assert_eq!(names, ["data", "street name", "x"]);
+        assert_eq!(any_index("data.${a.b}[0]"), r"data.a\.b[*]");
     }
 
     #[test]

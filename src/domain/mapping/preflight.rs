@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::api::mapping::{RowFailure, XdmType};
 
-use super::path::{ancestors, any_index, segments};
+use super::path::{ancestors, any_index, escaped, segments};
 use super::row::Row;
-use super::shape::{SchemaType, Shape, schema_type};
+use super::shape::{SchemaType, Shape, declared_name, schema_type, with_article};
 
 /// The rows that cannot work with this schema, and the required fields that no row fills (with an empty source). Rows have the
 /// tenant filled in. Sorted by destination; empty means passed.
@@ -93,18 +93,16 @@ fn shape_reason(shape: &Shape, field: &Value) -> Option<String> {
                 Some(format!("its field {name}: {reason}"))
             })
         }
-        (_, SchemaType::Object) => Some(format!(
-            "the schema has an object there and the row gives a {shape}: map to one of its fields"
-        )),
-        (Shape::Object(_) | Shape::List(_), _) => {
-            Some(format!("the schema has a {there} there and the row gives a {shape}: map single fields"))
-        }
-        (Shape::Leaf(_), _) => Some(type_mismatch(shape, there)),
+        (_, SchemaType::Object) => Some(mismatch(shape, there, "map to one of its fields")),
+        (Shape::Object(_) | Shape::List(_), _) => Some(mismatch(shape, there, "map single fields")),
+        (Shape::Leaf(_), _) => Some(mismatch(shape, there, EXPRESSION)),
     }
 }
 
 fn leaf_reason(leaf: XdmType, there: XdmType) -> Option<String> {
-    (!converts(leaf, there)).then(|| type_mismatch(&Shape::Leaf(leaf), SchemaType::Leaf(there)))
+    let declare = format!("{EXPRESSION}, or, if the values do fit, give a row of your own with xdmType: ");
+    let remedy = declare + declared_name(there);
+    (!converts(leaf, there)).then(|| mismatch(&Shape::Leaf(leaf), SchemaType::Leaf(there), &remedy))
 }
 
 /// Whether Data Prep brings a value of one type into a field of the other without loss.
@@ -116,16 +114,12 @@ fn converts(from: XdmType, to: XdmType) -> bool {
     from == to || by_text || widened
 }
 
-fn type_mismatch(shape: &Shape, there: SchemaType) -> String {
-    let declared = match there {
-        SchemaType::Leaf(_) => {
-            format!(", or, if the values do fit, give a row of your own with xdmType: {there}")
-        }
-        _ => String::new(),
-    };
-    format!(
-        "the schema has a {there} there and the row gives a {shape}: convert it with a row of type Expression{declared}"
-    )
+/// What to do about a value of another type.
+const EXPRESSION: &str = "convert it with a row of type Expression";
+
+fn mismatch(shape: &Shape, there: SchemaType, remedy: &str) -> String {
+    let (has, gives) = (with_article(there), with_article(shape));
+    format!("the schema has {has} there and the row gives {gives}: {remedy}")
 }
 
 /// What the rows fill, prepared once: a schema and a mapping may each have thousands of entries.
@@ -164,7 +158,8 @@ fn collect_unfilled(object: &Value, path: &str, filled: &Filled, failures: &mut 
     let required: Vec<&str> =
         object["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, field) in properties {
-        let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let key = escaped(name);
+        let here = if path.is_empty() { key } else { format!("{path}.{key}") };
         if filled.covers(&here) {
             collect_unfilled(field, &here, filled, failures);
         } else if required.iter().any(|key| names_field(key, name)) {

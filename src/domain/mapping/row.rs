@@ -171,7 +171,7 @@ pub(super) fn filled_destination(destination: &str, tenant: &str) -> Result<Stri
         Some(rest) if rest.is_empty() || rest.starts_with('.') => (format!("_{tenant}"), rest),
         _ => (String::new(), destination),
     };
-    match rest.find(['{', '}']) {
+    match foreign_brace(rest) {
         None => Ok(head + rest),
         Some(start) => {
             let end = rest[start..].find('}').map_or(rest.len(), |length| start + length + 1);
@@ -181,6 +181,19 @@ pub(super) fn filled_destination(destination: &str, tenant: &str) -> Result<Stri
             })
         }
     }
+}
+
+/// Where a brace stands that is no part of `${…}`, Data Prep's way to write a key with special characters.
+fn foreign_brace(path: &str) -> Option<usize> {
+    let mut is_key = false;
+    for (position, brace) in path.match_indices(['{', '}']) {
+        match brace {
+            "{" if path[..position].ends_with('$') => is_key = true,
+            "}" if is_key => is_key = false,
+            _ => return Some(position),
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -33,7 +33,14 @@ impl fmt::Display for Shape {
     }
 }
 
-/// The name of a type as `xdmType` spells it.
+/// A type's name with its article, for messages.
+pub(super) fn with_article(type_name: impl fmt::Display) -> String {
+    let name = type_name.to_string();
+    let article = if name.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} {name}")
+}
+
+/// The name of a type as XDM spells it.
 pub(super) fn xdm_name(leaf: XdmType) -> &'static str {
     match leaf {
         XdmType::String => "string",
@@ -43,6 +50,19 @@ pub(super) fn xdm_name(leaf: XdmType) -> &'static str {
         XdmType::Boolean => "boolean",
         XdmType::Date => "date",
         XdmType::DateTime => "date-time",
+    }
+}
+
+/// The name of a type as a row declares it.
+pub(super) fn declared_name(leaf: XdmType) -> &'static str {
+    match leaf {
+        XdmType::String => "String",
+        XdmType::Long => "Long",
+        XdmType::Integer => "Integer",
+        XdmType::Number => "Number",
+        XdmType::Boolean => "Boolean",
+        XdmType::Date => "Date",
+        XdmType::DateTime => "DateTime",
     }
 }
 
@@ -161,9 +181,9 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_the_custom_resource() {
+    fn declared_names_are_those_of_the_custom_resource() {
         for leaf in ALL {
-            assert_eq!(serde_json::to_value(leaf).unwrap(), xdm_name(leaf));
+            assert_eq!(serde_json::to_value(leaf).unwrap(), declared_name(leaf));
         }
     }
 

@@ -1,6 +1,6 @@
 //! `customers/v1`: one row per value of a customer. Most of it is personal data: exclude what is not needed.
 
-use super::{FLAG, LONG, ShippedField, TEXT, TEXTS, row, typed};
+use super::{FLAG, Kind, LONG, NUMBER, ShippedField, TEXT, TEXTS, row, typed};
 
 pub(super) const FIELDS: &[ShippedField] = &[
     row("id", TEXT),
@@ -36,6 +36,19 @@ pub(super) const FIELDS: &[ShippedField] = &[
     row("shipping.phone", TEXT).pinned().personal(),
     row("tax_exempt", TEXT),
     // For rows of the user's own.
+    typed("discount.coupon.amount_off", LONG).pinned(),
+    typed("discount.coupon.currency", TEXT).pinned(),
+    typed("discount.coupon.duration", TEXT).pinned(),
+    typed("discount.coupon.id", TEXT).pinned(),
+    typed("discount.coupon.name", TEXT).pinned(),
+    typed("discount.coupon.percent_off", NUMBER).pinned(),
+    typed("discount.end", LONG).pinned(),
+    typed("discount.id", TEXT).pinned(),
+    typed("discount.promotion_code", TEXT).pinned(),
+    typed("discount.start", LONG).pinned(),
+    typed("invoice_settings.custom_fields", Kind::Records).pinned().personal(),
+    typed("invoice_settings.custom_fields[*].name", TEXT).pinned(),
+    typed("invoice_settings.custom_fields[*].value", TEXT).pinned().personal(),
     typed("invoice_settings.rendering_options.amount_tax_display", TEXT).pinned(),
     typed("invoice_settings.rendering_options.template", TEXT).pinned(),
     typed("test_clock", TEXT).pinned(),

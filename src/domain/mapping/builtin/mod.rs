@@ -1,7 +1,7 @@
 //! The shipped row sets and the shipped types of the six Stripe resources, as tables.
 //!
-//! A row set is frozen once released: a change is a new version. A type may be added for a path that has none, never changed: schemas
-//! that customers own were built from it. `docs/builtin-mappings.md` is written from these tables.
+//! A row set is frozen once released, with all that its rows copy: a change is a new version. Elsewhere a type may be added for a path
+//! that has none, but never changed: schemas that customers own were built from it. `docs/builtin-mappings.md` is written from these tables.
 
 use crate::api::mapping::{BuiltinName, RowType, XdmType};
 use crate::api::source_connection::ResourcePath;
