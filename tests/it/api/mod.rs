@@ -12,3 +12,4 @@ mod crds;
 mod rbac;
 mod rules;
 mod samples;
+mod server;
