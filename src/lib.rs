@@ -20,5 +20,10 @@
 
 pub mod aep;
 pub mod api;
+pub mod args;
 pub mod clock;
+pub mod cluster;
+pub mod controller;
 pub mod domain;
+pub mod run;
+pub mod telemetry;

@@ -38,6 +38,12 @@ pub struct Owner {
     pub name: String,
 }
 
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.cluster, self.namespace, self.name)
+    }
+}
+
 /// The text holds no marker, or a damaged one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no ownership marker")]
@@ -45,12 +51,7 @@ pub struct NoMarker;
 
 impl fmt::Display for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Owner { cluster, namespace, name } = &self.owner;
-        write!(
-            f,
-            "{PREFIX}{}/{}/{} {} {cluster}/{namespace}/{name}]",
-            self.uid, self.role, self.incarnation, self.sandbox
-        )
+        write!(f, "{PREFIX}{}/{}/{} {} {}]", self.uid, self.role, self.incarnation, self.sandbox, self.owner)
     }
 }
 

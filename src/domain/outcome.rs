@@ -159,7 +159,7 @@ impl Obstacle {
         match self.class {
             Class::Blocked if self.quiet => silent,
             Class::Blocked => Effect { ready: ReadyEffect::False, reconciling: true, event: true, ..silent },
-            Class::Invalid | Class::Denied => {
+            Class::Invalid | Class::Denied | Class::Gone | Class::Bug => {
                 Effect { ready: ReadyEffect::False, stalled: true, event: true, ..silent }
             }
             Class::Limited => Effect { reconciling: impatient, recheck: Recheck::Backoff, ..silent },
@@ -178,9 +178,6 @@ impl Obstacle {
                 ..silent
             },
             Class::Conflict => Effect { recheck: Recheck::Soon, ..silent },
-            Class::Gone | Class::Bug => {
-                Effect { ready: ReadyEffect::False, stalled: true, event: true, ..silent }
-            }
         }
     }
 }
