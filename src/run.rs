@@ -34,6 +34,11 @@ pub enum Error {
     /// The cluster cannot be named.
     #[error("the namespace kube-system may not be read, so the cluster has no name: set --cluster-id")]
     NoClusterId,
+    /// A lost answer could surface after its look-up.
+    #[error(
+        "--lookup-grace should be at least as long as --call-deadline: a call that takes its whole deadline may still create something"
+    )]
+    Grace,
     /// The settings for Adobe do not fit.
     #[error("the settings for Adobe do not fit")]
     Aep(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -49,6 +54,9 @@ const DRAIN: Duration = Duration::from_secs(25);
 
 /// Runs until SIGTERM or Ctrl-C.
 pub async fn run(args: RunArgs) -> Result<(), Error> {
+    if args.lookup_grace < args.call_deadline {
+        return Err(Error::Grace);
+    }
     // kube and reqwest share one TLS provider; it has to be chosen before either builds a client. A second choice changes nothing.
     let _already_chosen = rustls::crypto::ring::default_provider().install_default();
     let client = Client::try_default().await.map_err(|error| Error::Kubernetes(Box::new(error)))?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// What a failed call means. Every kind except [`ErrorKind::Ambiguous`] says that a write was **not** executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// A write that never left: the gate was closed, or no connection could be made.
+    /// A write that never left, because its gate was closed.
     NotSent,
     /// IMS refused the credentials; no call was made with them.
     TokenRefused,

@@ -308,8 +308,8 @@ fn rejects_token(error: &Error) -> bool {
 
 fn no_answer(call: &Call<'_>, error: &TransportError, redactor: &Redactor) -> Error {
     let kind = match (call.is_write(), error.is_certainly_not_sent()) {
-        (false, _) => ErrorKind::Unavailable,
-        (true, true) => ErrorKind::NotSent,
+        // No connection could be made: a write was certainly not executed.
+        (false, _) | (true, true) => ErrorKind::Unavailable,
         (true, false) => ErrorKind::Ambiguous,
     };
     Error::new(kind, call.operation, redactor.clean(&error.to_string()))

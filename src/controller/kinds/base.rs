@@ -58,8 +58,8 @@ impl Managed for StripeBaseConnection {
 
     async fn resolve(&self, cx: &Context) -> Result<Refs, Obstacle> {
         let site = site::open(cx, self).await?;
-        let stripe_key = site::stripe_key(cx, self).await?;
-        let secret_is_going = secrets::any_is_going(cx, self).await?;
+        let (stripe_key, is_going) = site::stripe_key(cx, self).await?;
+        let secret_is_going = is_going || site.secret_is_going;
         Ok(Refs { site, stripe_key, secret_is_going })
     }
 
@@ -74,8 +74,8 @@ impl Managed for StripeBaseConnection {
         Ok(holding(sources).collect())
     }
 
-    async fn after_release(&self, cx: &Context) -> Result<(), Obstacle> {
-        secrets::review(cx, self).await?;
+    async fn before_release(&self, cx: &Context) -> Result<(), Obstacle> {
+        secrets::review(cx, &self.namespace().unwrap_or_default(), Some(self)).await?;
         Ok(())
     }
 
@@ -118,6 +118,7 @@ impl Managed for StripeBaseConnection {
         role: Role,
         post: Post<'_>,
     ) -> Result<ExternalObject, Obstacle> {
+        // Before the first write upstream: from here on the credentials are needed to undo it.
         secrets::protect(cx, self).await?;
         let new = model::NewConnection {
             name: shape.desired.name.clone(),
@@ -146,16 +147,17 @@ impl Managed for StripeBaseConnection {
 
     async fn settle(
         &self,
-        _: &Context,
+        cx: &Context,
         shape: &Shape<'_, Self>,
-        look: bool,
+        looked: bool,
         report: &mut Report<Self::Status>,
     ) -> Result<(), Obstacle> {
         report.status.credentials_hash = Some(shape.desired.credentials_hash.clone());
-        if shape.refs.secret_is_going {
-            report.recheck = Some(secrets::HOLD);
+        if looked || shape.refs.secret_is_going {
+            secrets::protect(cx, self).await?;
+            report.recheck = secrets::review(cx, &self.namespace().unwrap_or_default(), None).await?;
         }
-        if !look {
+        if !looked {
             return Ok(());
         }
         let id = shape.id(Role::Connection)?;

@@ -32,7 +32,16 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let operator = ["--drift-interval", "5s", "--lookup-grace", "3s", "--requests-per-second", "500"];
+        let operator = [
+            "--drift-interval",
+            "5s",
+            "--call-deadline",
+            "5s",
+            "--lookup-grace",
+            "6s",
+            "--requests-per-second",
+            "500",
+        ];
         Self { operator: operator.map(str::to_owned).to_vec(), simulator: Vec::new() }
     }
 }
