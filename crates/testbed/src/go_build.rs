@@ -111,7 +111,7 @@ fn go_build(sources: &Path, output: &Path) -> Result<()> {
         format!("-s -w {stamp}gitVersion={version} {stamp}gitMajor={major} {stamp}gitMinor={minor}");
     let mut command = Command::new("go");
     command
-        .args(["build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", &ldflags, "-o"])
+        .args(["build", "-v", "-buildvcs=false", "-ldflags", &ldflags, "-o"])
         .arg(output)
         .arg(".")
         .current_dir(sources)
