@@ -16,9 +16,11 @@ pub mod config;
 pub mod faults;
 pub mod flow_service;
 pub mod journal;
+pub mod lake;
 pub mod marker;
 pub mod persist;
 pub mod secret;
+pub mod stripe;
 pub mod switches;
 pub mod wire;
 
@@ -31,11 +33,8 @@ mod keys;
 mod server;
 mod sim;
 mod spoil;
-mod standin;
 mod track;
 mod world;
-
-use standin::{lake, stripe};
 
 pub use config::Config;
 pub use sim::{Dropped, Sim};

@@ -1,0 +1,283 @@
+//! The request budget of one organisation: a steady pace, shared by lanes so that none starves another.
+//!
+//! It decides when a call may leave, never whether it should. It slows when the organisation is told to wait (429,
+//! `Retry-After`) and falls to a probing pace while nothing answers.
+
+use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::retry;
+
+/// What a call is for. Lanes share the budget by weight; an idle lane's share goes to the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Reads that a reconcile waits for.
+    LookUp,
+    /// Changes and deletions.
+    Change,
+    /// Creations.
+    Create,
+    /// Inventory pages and other background comparison.
+    Drift,
+    /// Reads of flow runs.
+    Runs,
+}
+
+impl Lane {
+    /// All lanes.
+    pub const ALL: [Self; 5] = [Self::LookUp, Self::Change, Self::Create, Self::Drift, Self::Runs];
+
+    /// How far one call moves the lane ahead: the inverse of its weight, in sixtieths.
+    const fn stride(self) -> u64 {
+        match self {
+            Self::LookUp | Self::Change | Self::Create => 15,
+            Self::Drift | Self::Runs => 60,
+        }
+    }
+
+    const fn index(self) -> usize {
+        match self {
+            Self::LookUp => 0,
+            Self::Change => 1,
+            Self::Create => 2,
+            Self::Drift => 3,
+            Self::Runs => 4,
+        }
+    }
+
+    /// A short constant name for metric labels and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LookUp => "LookUp",
+            Self::Change => "Change",
+            Self::Create => "Create",
+            Self::Drift => "Drift",
+            Self::Runs => "Runs",
+        }
+    }
+}
+
+/// The right to make one call, spent by making it. A permit that is dropped is lost, which only makes the operator slower.
+#[derive(Debug)]
+pub struct Permit {
+    lane: Lane,
+}
+
+impl Permit {
+    /// The lane that it was taken from.
+    pub fn lane(&self) -> Lane {
+        self.lane
+    }
+}
+
+/// Longest self-chosen pause after a 429 that does not say how long to wait.
+const LONGEST_GUESS: Duration = Duration::from_mins(1);
+/// After this many calls in a row without a useful answer the pace falls to a probe.
+const STORM: u32 = 5;
+/// The pace of probes while nothing answers.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<std::time::Instant>>;
+
+/// The budget of one organisation. Clones share it.
+#[derive(Clone)]
+pub(super) struct Budget(Arc<Shared>);
+
+struct Shared {
+    limiter: Limiter,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: [VecDeque<oneshot::Sender<Permit>>; 5],
+    /// Stride scheduling: the lane with the least travelled goes first.
+    travelled: [u64; 5],
+    dispatching: bool,
+    paused_until: Option<Instant>,
+    limited_in_a_row: u32,
+    failed_in_a_row: u32,
+}
+
+/// tokio's clock, so that tests can pause it.
+#[derive(Debug, Clone)]
+struct TokioClock;
+
+impl Clock for TokioClock {
+    type Instant = std::time::Instant;
+
+    fn now(&self) -> Self::Instant {
+        Instant::now().into_std()
+    }
+}
+
+impl Budget {
+    /// A budget of `per_second` calls, evenly spaced. Values that make no sense become one call a second.
+    pub fn new(per_second: f64) -> Self {
+        let period = Duration::try_from_secs_f64(per_second.recip()).unwrap_or(Duration::from_secs(1));
+        let quota = Quota::with_period(period.max(Duration::from_micros(10)))
+            .unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN))
+            .allow_burst(NonZeroU32::MIN);
+        let limiter = RateLimiter::direct_with_clock(quota, TokioClock);
+        Self(Arc::new(Shared { limiter, state: Mutex::default() }))
+    }
+
+    /// Waits for a permit, as long as it takes. Cancel-safe.
+    pub async fn acquire(&self, lane: Lane) -> Permit {
+        // The dispatcher answers everyone that waits; it can only be gone with its runtime.
+        self.enqueue(lane).await.unwrap_or(Permit { lane })
+    }
+
+    /// Waits for a permit until `by`. The error is the time for which the organisation is paused, if it is.
+    pub async fn acquire_by(&self, lane: Lane, by: Instant) -> Result<Permit, Option<Duration>> {
+        if self.paused_until().is_some_and(|until| until > by) {
+            return Err(self.pause());
+        }
+        tokio::time::timeout_at(by, self.acquire(lane)).await.map_err(|_| self.pause())
+    }
+
+    /// For how long the organisation is told to wait from now on.
+    pub fn pause(&self) -> Option<Duration> {
+        let now = Instant::now();
+        self.paused_until().filter(|until| *until > now).map(|until| until - now)
+    }
+
+    /// A useful answer came back (any status below 500 but 429).
+    pub fn answered(&self) {
+        let mut state = self.0.lock();
+        state.limited_in_a_row = 0;
+        state.failed_in_a_row = 0;
+    }
+
+    /// No useful answer: 5xx, no connection, a deadline. `asked` is a `Retry-After`, which is obeyed.
+    pub fn failed(&self, asked: Option<Duration>) {
+        let mut state = self.0.lock();
+        state.failed_in_a_row = state.failed_in_a_row.saturating_add(1);
+        let probing =
+            (state.failed_in_a_row >= STORM).then(|| retry::jittered(PROBE_EVERY) + PROBE_EVERY / 2);
+        if let Some(wait) = asked.max(probing) {
+            state.pause_for(wait);
+        }
+    }
+
+    /// The organisation was limited. Returns for how long it pauses: what was asked, or a growing guess.
+    pub fn limited(&self, asked: Option<Duration>) -> Duration {
+        let mut state = self.0.lock();
+        let guess = Duration::from_secs(1) * 2_u32.saturating_pow(state.limited_in_a_row.min(6));
+        state.limited_in_a_row = state.limited_in_a_row.saturating_add(1);
+        let wait = asked.unwrap_or_else(|| retry::jittered(guess.min(LONGEST_GUESS)));
+        state.pause_for(wait);
+        wait
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        self.0.lock().paused_until
+    }
+
+    fn enqueue(&self, lane: Lane) -> oneshot::Receiver<Permit> {
+        let (sender, receiver) = oneshot::channel();
+        let mut state = self.0.lock();
+        state.enqueue(lane, sender);
+        if !state.dispatching {
+            state.dispatching = true;
+            tokio::spawn(dispatch(Arc::clone(&self.0)));
+        }
+        receiver
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn enqueue(&mut self, lane: Lane, sender: oneshot::Sender<Permit>) {
+        // A lane that was idle starts where the others are; it may not save up its share.
+        if self.waiting[lane.index()].is_empty() {
+            let others = Lane::ALL.iter().filter(|other| !self.waiting[other.index()].is_empty());
+            if let Some(least) = others.map(|other| self.travelled[other.index()]).min() {
+                let own = &mut self.travelled[lane.index()];
+                *own = (*own).max(least);
+            }
+        }
+        self.waiting[lane.index()].push_back(sender);
+    }
+
+    fn pause_for(&mut self, wait: Duration) {
+        let until = Instant::now() + wait.min(retry::LONGEST_WAIT);
+        self.paused_until = self.paused_until.max(Some(until));
+    }
+
+    /// Removes waiters that gave up; false when nobody is left, in which case the dispatcher is to end.
+    fn has_waiters(&mut self) -> bool {
+        for lane in &mut self.waiting {
+            lane.retain(|sender| !sender.is_closed());
+        }
+        self.dispatching = self.waiting.iter().any(|lane| !lane.is_empty());
+        self.dispatching
+    }
+
+    /// Gives one permit to the lane whose turn it is.
+    fn hand_out(&mut self) {
+        while let Some(lane) = Lane::ALL
+            .into_iter()
+            .filter(|lane| !self.waiting[lane.index()].is_empty())
+            .min_by_key(|lane| self.travelled[lane.index()])
+        {
+            let Some(sender) = self.waiting[lane.index()].pop_front() else { return };
+            if sender.send(Permit { lane }).is_ok() {
+                self.travelled[lane.index()] += lane.stride();
+                return;
+            }
+        }
+    }
+}
+
+/// Hands out permits at the organisation's pace while somebody waits, then ends.
+async fn dispatch(shared: Arc<Shared>) {
+    loop {
+        let paused_until = {
+            let mut state = shared.lock();
+            if !state.has_waiters() {
+                return;
+            }
+            state.paused_until
+        };
+        if let Some(until) = paused_until.filter(|until| *until > Instant::now()) {
+            tokio::time::sleep_until(until).await;
+            continue;
+        }
+        match shared.limiter.check() {
+            Ok(()) => shared.lock().hand_out(),
+            Err(not_yet) => tokio::time::sleep(not_yet.wait_time_from(TokioClock.now())).await,
+        }
+    }
+}
+
+/// The budgets of all organisations.
+pub(super) struct Budgets {
+    per_second: f64,
+    by_organisation: Mutex<HashMap<String, Budget>>,
+}
+
+impl Budgets {
+    pub fn new(per_second: f64) -> Self {
+        Self { per_second, by_organisation: Mutex::default() }
+    }
+
+    pub fn of(&self, org_id: &str) -> Budget {
+        let mut budgets = self.by_organisation.lock().unwrap_or_else(PoisonError::into_inner);
+        budgets.entry(org_id.to_owned()).or_insert_with(|| Budget::new(self.per_second)).clone()
+    }
+}

@@ -1,0 +1,176 @@
+//! The deletion of a custom resource: its upstream objects in reverse order, then the finalizer.
+//!
+//! A broken spec or a failing parent must not stand in the way, so nothing here resolves references or looks at the desired state.
+
+use kube::ResourceExt;
+use tracing::debug;
+
+use super::driver::waiting_for_answer;
+use super::managed::Managed;
+use super::pass::{Pass, contested};
+use super::site::Site;
+use super::upstream;
+use crate::api::condition::Reason;
+use crate::api::policy::DeletionPolicy;
+use crate::api::role::Role;
+use crate::cluster::claim::is_claimed;
+use crate::cluster::events::Severity;
+use crate::cluster::read::CrdState;
+use crate::domain::outcome::{Class, Obstacle};
+use crate::domain::plan::{Standing, Step, plan};
+
+const TURNS: usize = 40;
+
+impl<K: Managed> Pass<'_, K> {
+    /// 1. Wait for the objects that refer to this one.
+    /// 2. Keep upstream objects when the CRD itself goes away, or the policy says so.
+    /// 3. Delete upstream, last created first; look up what may exist without an id.
+    /// 4. Release.
+    pub(super) async fn clean_up(&mut self) -> Result<(), Obstacle> {
+        if !is_claimed(&self.object) {
+            return Ok(());
+        }
+        self.wait_for_dependents().await?;
+        if self.keeps_everything().await? {
+            return self.release().await;
+        }
+        let roles = self.roles_to_delete();
+        self.orient(&roles);
+        let mut site: Option<Site> = None;
+        for _ in 0..TURNS {
+            let step = plan(&self.facts(&roles, false));
+            debug!(kind = %K::kind(&()), name = %self.object.name_any(), ?step, "deletion step");
+            if step == Step::Release {
+                self.announce_retained(&roles);
+                return self.release().await;
+            }
+            if site.is_none() {
+                site = Some(self.object.reach(self.cx).await?);
+            }
+            if let Some(site) = &site {
+                self.act_in_deletion(step, site).await?;
+            }
+        }
+        Err(Obstacle::new(
+            Class::Unavailable,
+            Reason::Deleting,
+            "upstream keeps changing while it is being deleted",
+        ))
+    }
+
+    async fn wait_for_dependents(&self) -> Result<(), Obstacle> {
+        let dependents = self.object.dependents(self.cx).await?;
+        if dependents.is_empty() {
+            return Ok(());
+        }
+        let names = upstream::some_of(&dependents);
+        Err(Obstacle::blocked(
+            Reason::WaitingForDependents,
+            format!("deletion waits until these are deleted: {names}"),
+        ))
+    }
+
+    /// Whether everything stays upstream: by policy, or because the CRD is being removed and not this one object.
+    async fn keeps_everything(&mut self) -> Result<bool, Obstacle> {
+        match self.cx.cluster.crd_state::<K>().await {
+            CrdState::Terminating => {
+                self.events.push((
+                    Severity::Normal,
+                    Reason::Retained,
+                    "the CustomResourceDefinition is being deleted: upstream objects are kept".to_owned(),
+                ));
+                return Ok(true);
+            }
+            CrdState::Unknown => {
+                return Err(Obstacle::new(
+                    Class::Unavailable,
+                    Reason::Deleting,
+                    "it cannot be told whether the CustomResourceDefinition is being deleted",
+                ));
+            }
+            CrdState::Serving => {}
+        }
+        if self.object.deletion_policy() == DeletionPolicy::Delete {
+            return Ok(false);
+        }
+        let kept: Vec<String> =
+            self.external.values().map(|external| format!("{} {}", external.role, external.id)).collect();
+        self.events.push((
+            Severity::Normal,
+            Reason::Retained,
+            format!("deletionPolicy Retain: kept upstream: {}", kept.join(", ")),
+        ));
+        Ok(true)
+    }
+
+    /// What spec, status and intent name: spec may have changed since the objects were created.
+    fn roles_to_delete(&self) -> Vec<Role> {
+        let named = |role: &Role| {
+            self.external.contains_key(role)
+                || self.intent.as_ref().is_some_and(|intent| intent.roles.contains_key(role))
+                || self.object.roles().contains(role)
+        };
+        Role::ALL.into_iter().filter(named).collect()
+    }
+
+    async fn act_in_deletion(&mut self, step: Step, site: &Site) -> Result<(), Obstacle> {
+        match step {
+            Step::LookUp(role) => self.look_up(role, site, None).await,
+            Step::Take(role, id) => {
+                if self.observe(role, &id, site).await?.is_some() {
+                    self.standings
+                        .insert(role, Standing::Owned { drift: crate::domain::drift::Drift::default() });
+                }
+                Ok(())
+            }
+            Step::Wait(role, grace) => Err(waiting_for_answer(role, grace)),
+            Step::Contested(role, contest) => Err(contested(role, &contest, "adopt")),
+            Step::Delete(role) => self.delete(role, site).await,
+            other => Err(Obstacle::bug(format!("{other:?} in a deletion"))),
+        }
+    }
+
+    /// Deletes one object and sees it gone. An object that is no longer ours is left alone.
+    async fn delete(&mut self, role: Role, site: &Site) -> Result<(), Obstacle> {
+        let Some(external) = self.external.get(&role).cloned() else {
+            return Err(Obstacle::bug(format!("the {role} has no id")));
+        };
+        if external.organization != site.organization || external.sandbox != site.sandbox {
+            return Err(Obstacle::new(
+                Class::Denied,
+                Reason::ReferenceMismatch,
+                format!(
+                    "the {role} {} lives in {} sandbox {}, but the platform credentials are of {}: restore them so that it can be deleted",
+                    external.id, external.organization, external.sandbox, site.organization
+                ),
+            ));
+        }
+        let marker = self.marker(role, &site.sandbox);
+        let gate = self.write_gate();
+        upstream::delete(site, &gate, role, &external.id, &marker).await?;
+        self.events.push((Severity::Normal, Reason::Deleted, format!("deleted {role} {}", external.id)));
+        self.external.remove(&role);
+        self.standings.insert(role, Standing::Deleted);
+        Ok(())
+    }
+
+    fn announce_retained(&mut self, roles: &[Role]) {
+        let kept: Vec<String> = roles
+            .iter()
+            .filter(|role| self.object.keeps(**role))
+            .filter_map(|role| self.external.get(role).map(|external| format!("{role} {}", external.id)))
+            .collect();
+        if !kept.is_empty() {
+            self.events.push((
+                Severity::Normal,
+                Reason::Retained,
+                format!("kept upstream: {}", kept.join(", ")),
+            ));
+        }
+    }
+
+    async fn release(&mut self) -> Result<(), Obstacle> {
+        self.cx.cluster.release(&mut self.object).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! What every reconcile needs: the two ports, the settings, the clock and the memory of this process.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::memory::Memory;
+use super::wake::Wake;
+use crate::aep::Aep;
+use crate::cluster::Cluster;
+use crate::domain::marker::Owner;
+
+/// Settings of the controllers.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Names this cluster in markers.
+    pub cluster_id: String,
+    /// Period of the inventory pass and of the recheck of stalled objects.
+    pub drift_interval: Duration,
+    /// How long a lost answer may still surface upstream, beyond the deadline of a call.
+    pub lookup_grace: Duration,
+    /// How far ahead a flow that must not run yet is started.
+    pub held_start: Duration,
+    /// Whether Secrets in use get a finalizer.
+    pub protect_secrets: bool,
+    /// Concurrent reconciles per kind.
+    pub concurrency: u16,
+}
+
+/// What every reconcile needs.
+pub struct Context {
+    /// The API server.
+    pub cluster: Cluster,
+    /// Adobe.
+    pub aep: Aep,
+    /// Settings.
+    pub settings: Settings,
+    /// Memory of this process.
+    pub memory: Memory,
+    /// Facts about organisations and sandboxes that do not change while the process lives.
+    pub known: Known,
+    /// Wakes single objects.
+    pub wake: Wake,
+    /// Whether this process may write.
+    pub leader: watch::Receiver<bool>,
+}
+
+impl Context {
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        crate::clock::now()
+    }
+
+    /// The owner part of markers.
+    pub fn owner(&self, namespace: &str, name: &str) -> Owner {
+        Owner {
+            cluster: self.settings.cluster_id.clone(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+}
+
+/// Facts about organisations and sandboxes, kept once learnt.
+#[derive(Debug, Default)]
+pub struct Known {
+    tenants: Mutex<HashMap<String, String>>,
+    sandboxes: Mutex<HashMap<(String, String), Option<String>>>,
+}
+
+impl Known {
+    /// The tenant id of an organisation.
+    pub fn tenant(&self, organization: &str) -> Option<String> {
+        self.tenants.lock().ok()?.get(organization).cloned()
+    }
+
+    /// Notes the tenant id of an organisation.
+    pub fn note_tenant(&self, organization: &str, tenant: &str) {
+        if let Ok(mut tenants) = self.tenants.lock() {
+            tenants.insert(organization.to_owned(), tenant.to_owned());
+        }
+    }
+
+    /// The id of a sandbox that was seen to be active; the inner `None` where it may not be read.
+    pub fn sandbox(&self, organization: &str, name: &str) -> Option<Option<String>> {
+        self.sandboxes.lock().ok()?.get(&(organization.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// Notes the id of a sandbox.
+    pub fn note_sandbox(&self, organization: &str, name: &str, id: Option<String>) {
+        if let Ok(mut sandboxes) = self.sandboxes.lock() {
+            sandboxes.insert((organization.to_owned(), name.to_owned()), id);
+        }
+    }
+}

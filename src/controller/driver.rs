@@ -1,0 +1,305 @@
+//! The reconcile of any [`Managed`] kind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::context::Context;
+use super::managed::{Change, Managed, Post, Report, Shape};
+use super::memory::Sent;
+use super::pass::{Pass, contested};
+use super::upstream;
+use crate::aep::Lane;
+use crate::api::condition::Reason;
+use crate::api::role::Role;
+use crate::cluster::events::Severity;
+use crate::domain::intent::{Claim, Intent};
+use crate::domain::outcome::{Class, Obstacle};
+use crate::domain::plan::{ClaimState, Standing, Step, plan};
+
+/// Steps in one pass; more means that two writers pull in different directions.
+const TURNS: usize = 40;
+/// Patches of one object in one pass: each 412 costs one.
+const PATCHES: usize = 6;
+
+/// Brings upstream to what one custom resource asks for.
+///
+/// 1. **Decode**: done by the caller; an object that does not parse never comes here.
+/// 2. **Deleting?** Then [`Pass::clean_up`] and nothing else.
+/// 3. **Resolve** references by live reads.
+/// 4. **Desired** state from spec and references.
+/// 5. **Observe** by id, or by marker when a POST may have been sent; only when something may differ.
+/// 6. **Plan** the one next step.
+/// 7. **Act**: at most one mutating call, then back to 6.
+/// 8. **Record** the outcome in status, only when it differs; events on transitions.
+/// 9. **Return** when to look again, or the obstacle.
+pub async fn reconcile<K: Managed>(object: K, cx: Arc<Context>) -> Result<Action, Obstacle> {
+    let Some(mut pass) = Pass::begin(object, &cx).await? else {
+        return Ok(Action::requeue(Duration::from_hours(1)));
+    };
+    if pass.is_paused() {
+        return pass.record_pause().await;
+    }
+    if pass.object.meta().deletion_timestamp.is_some() {
+        let result = pass.clean_up().await;
+        return pass.record_deletion(result).await;
+    }
+    let mut report = pass.blank_report();
+    let result = pass.bring_about(&mut report).await;
+    pass.record(report, result).await
+}
+
+impl<K: Managed> Pass<'_, K> {
+    /// Steps 3 to 7. Returns the hash of the desired state that is applied now.
+    async fn bring_about(&mut self, report: &mut Report<K::Status>) -> Result<String, Obstacle> {
+        if let Some(field) = self.object.unserved() {
+            return Err(Obstacle::invalid(
+                Reason::FieldNotServed,
+                format!("{field} is not served by this version of the operator: remove it"),
+            ));
+        }
+        let refs = self.object.resolve(self.cx).await?;
+        let desired = self.object.desired(&refs)?;
+        let hash = upstream::hash(&desired);
+        let roles = self.object.roles();
+        self.orient(&roles);
+        if self.should_look(&hash) {
+            self.observe_all(&refs, &desired).await?;
+        }
+        for _ in 0..TURNS {
+            let step = plan(&self.facts(&roles, false));
+            debug!(kind = %K::kind(&()), name = %self.object.name_any(), ?step, "step");
+            if !self.act(step, &refs, &desired, &hash).await? {
+                let changed = self.changed;
+                let shape = self.shape(&refs, &desired);
+                self.object.settle(self.cx, &shape, changed, report).await?;
+                return Ok(hash);
+            }
+        }
+        Err(Obstacle::new(
+            Class::Unavailable,
+            Reason::Progressing,
+            "upstream keeps changing while it is being corrected",
+        ))
+    }
+
+    fn shape<'s>(&'s self, refs: &'s K::Refs, desired: &'s K::Desired) -> Shape<'s, K> {
+        Shape {
+            refs,
+            desired,
+            external: &self.external,
+            created: &self.created,
+            uid: &self.uid,
+            owner: self.cx.owner(&self.namespace(), &self.object.name_any()),
+            intent: self.intent.as_ref(),
+        }
+    }
+
+    /// Whether something may differ upstream. At rest nothing is asked.
+    fn should_look(&self, hash: &str) -> bool {
+        let asked = self.cx.memory.take_check(&self.uid);
+        let Some(common) = self.object.status().map(K::common) else { return true };
+        asked
+            || common.observed_generation != self.object.meta().generation
+            || common.applied_hash.as_deref() != Some(hash)
+            || !self.is_ready()
+            || self.sync_token() != common.last_handled_sync
+    }
+
+    async fn observe_all(&mut self, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
+        let known: Vec<(Role, String)> = self
+            .external
+            .iter()
+            .filter(|(role, _)| !self.created.contains(role))
+            .map(|(role, object)| (*role, object.id.clone()))
+            .collect();
+        for (role, id) in known {
+            if self.standings.contains_key(&role) {
+                self.observe_role(role, &id, refs, desired).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn observe_role(
+        &mut self,
+        role: Role,
+        id: &str,
+        refs: &K::Refs,
+        desired: &K::Desired,
+    ) -> Result<(), Obstacle> {
+        let site = K::site(refs);
+        if self.observe(role, id, site).await?.is_some() {
+            let shape = self.shape(refs, desired);
+            let drift = self
+                .objects
+                .get(&role)
+                .map(|object| self.object.drift(&shape, role, object))
+                .unwrap_or_default();
+            self.standings.insert(role, Standing::Owned { drift });
+        }
+        Ok(())
+    }
+
+    /// Takes one step; `false` when the pass is at its end.
+    async fn act(
+        &mut self,
+        step: Step,
+        refs: &K::Refs,
+        desired: &K::Desired,
+        hash: &str,
+    ) -> Result<bool, Obstacle> {
+        match step {
+            Step::Rest => return Ok(false),
+            Step::Wait(role, grace) => return Err(waiting_for_answer(role, grace)),
+            Step::Claim => {
+                self.object.check(self.cx, &self.shape(refs, desired)).await?;
+                self.write_claim(refs, hash).await?;
+            }
+            Step::LookUp(role) => self.look_up(role, K::site(refs), Some(refs)).await?,
+            Step::Take(role, id) => {
+                self.changed = true;
+                self.observe_role(role, &id, refs, desired).await?;
+            }
+            Step::Create(role) => self.create(role, refs, desired).await?,
+            Step::Update(role) => self.update(role, refs, desired).await?,
+            Step::Report(role) => {
+                if let Some(Standing::Owned { drift }) = self.standings.get_mut(&role) {
+                    self.reported = Some(std::mem::take(drift));
+                }
+            }
+            Step::Contested(role, contest) => return Err(contested(role, &contest, "adopt")),
+            Step::Lost(role, id) => return Err(lost(role, &id)),
+            Step::Delete(_) | Step::Release => {
+                return Err(Obstacle::bug("a deletion step outside a deletion"));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes finalizer and intent, then reads the references again: a parent that is being deleted must not get a child.
+    async fn write_claim(&mut self, refs: &K::Refs, hash: &str) -> Result<(), Obstacle> {
+        let missing = self.object.roles().iter().filter(|role| !self.external.contains_key(role)).count();
+        self.permits = K::site(refs).session.permits(Lane::Create, missing).await;
+        let now = self.now();
+        let claims = self.object.roles().into_iter().map(|role| {
+            let incarnation = self.intent.as_ref().map_or(1, |intent| intent.incarnation(role));
+            let key = self.key(role, &K::site(refs).sandbox, Some(refs)).unwrap_or_default();
+            (role, Claim { incarnation, key })
+        });
+        let intent = Intent {
+            uid: self.uid.clone(),
+            roles: claims.collect(),
+            spec_hash: hash.to_owned(),
+            effective_start: self
+                .intent
+                .as_ref()
+                .and_then(|intent| intent.effective_start)
+                .or_else(|| self.object.effective_start(now)),
+            time: self.intent.as_ref().map_or(now, |intent| intent.time),
+        };
+        self.cx.cluster.claim(&mut self.object, &intent).await?;
+        self.claimed_at = Some(Instant::now());
+        self.claim = ClaimState::Fresh;
+        self.intent = Some(intent);
+        let again = self.object.resolve(self.cx).await?;
+        if upstream::hash(&self.object.desired(&again)?) == hash {
+            Ok(())
+        } else {
+            Err(Obstacle::conflict("a reference changed during the claim"))
+        }
+    }
+
+    /// One POST. What became of it is noted before anything else can fail.
+    async fn create(&mut self, role: Role, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
+        let permit = self
+            .permits
+            .pop()
+            .ok_or_else(|| Obstacle::bug("a create needs a permit from before its claim"))?;
+        let gate = self.create_gate()?;
+        let result =
+            self.object.create(self.cx, &self.shape(refs, desired), role, Post { permit, gate: &gate }).await;
+        let sent = match &result {
+            Ok(external) => Sent::Created(external.clone()),
+            Err(obstacle) if obstacle.class == Class::Ambiguous => Sent::Unknown(Instant::now()),
+            Err(_) => Sent::Refused,
+        };
+        self.cx.memory.note_sent(&self.uid, role, sent);
+        let external = result?;
+        self.events.push((Severity::Normal, Reason::Created, format!("created {role} {}", external.id)));
+        let id = external.id.clone();
+        self.external.insert(role, external);
+        self.created.insert(role);
+        self.changed = true;
+        self.standings.insert(role, Standing::Owned { drift: crate::domain::drift::Drift::default() });
+        if self.object.observe_after_create(role) {
+            self.observe_role(role, &id, refs, desired).await?;
+        }
+        Ok(())
+    }
+
+    /// Patches one object and reads it back. A stale etag means somebody else wrote: read, compare and try again.
+    async fn update(&mut self, role: Role, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
+        for _ in 0..PATCHES {
+            let Some(Standing::Owned { drift }) = self
+                .standings
+                .get(&role)
+                .filter(|standing| matches!(standing, Standing::Owned { drift } if !drift.is_empty()))
+            else {
+                return Ok(());
+            };
+            if !self.objects.contains_key(&role) {
+                let id = self.shape(refs, desired).id(role)?.to_owned();
+                self.observe_role(role, &id, refs, desired).await?;
+                continue;
+            }
+            let Some(object) = self.objects.get(&role) else { continue };
+            let gate = self.write_gate();
+            let change = Change { role, object, drift, gate: &gate };
+            let result = self.object.update(self.cx, &self.shape(refs, desired), change).await;
+            let id = match result {
+                Ok(external) => {
+                    let id = external.id.clone();
+                    self.changed = true;
+                    self.external.insert(role, external);
+                    id
+                }
+                Err(obstacle) if obstacle.class == Class::Conflict => {
+                    self.shape(refs, desired).id(role)?.to_owned()
+                }
+                Err(obstacle) => return Err(obstacle),
+            };
+            self.observe_role(role, &id, refs, desired).await?;
+        }
+        Err(Obstacle::new(
+            Class::Unavailable,
+            Reason::Progressing,
+            format!(
+                "the {role} upstream was changed by somebody else at each of {PATCHES} attempts to correct it"
+            ),
+        ))
+    }
+}
+
+pub(super) fn waiting_for_answer(role: Role, grace: Duration) -> Obstacle {
+    Obstacle::new(
+        Class::Ambiguous,
+        Reason::OutcomeUnknown,
+        format!("the answer to the creation of the {role} was lost and nothing is to be seen upstream yet; it is looked up again until its absence is certain"),
+    )
+    .after(grace)
+}
+
+fn lost(role: Role, id: &str) -> Obstacle {
+    Obstacle::new(
+        Class::Gone,
+        Reason::Gone,
+        format!(
+            "the {role} {id} is not to be seen upstream: it was deleted there or hidden by an access label. Nothing is created in its place by itself; delete and apply this object to create a new one"
+        ),
+    )
+}

@@ -1,0 +1,274 @@
+//! `IngestionFlow`: dataset, target connection and dataflow.
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use serde::Serialize;
+
+use super::parent::{Parent, base_of, exists, output_of, reach_by_source, read};
+use super::{common_fields, display_name, flow_checks, flow_update, runs};
+use crate::aep::model;
+use crate::api::condition::Reason;
+use crate::api::flow::{Frequency, ManagedDataset};
+use crate::api::policy::{DeletionPolicy, UpstreamDeletionPolicy};
+use crate::api::role::Role;
+use crate::api::status::ExternalObject;
+use crate::api::{IngestionFlow, IngestionFlowStatus, IngestionMapping, StripeSourceConnection};
+use crate::controller::context::Context;
+use crate::controller::managed::{Change, External, Managed, Post, Report, Shape};
+use crate::controller::site::Site;
+use crate::controller::upstream::Object;
+use crate::domain::drift::Drift;
+use crate::domain::outcome::{Class, Obstacle};
+
+/// What a flow refers to.
+pub struct Refs {
+    pub(super) site: Site,
+    pub(super) source_id: String,
+    pub(super) mapping: model::MappingSetRef,
+    pub(super) schema_id: String,
+    pub(super) existing_dataset: Option<String>,
+}
+
+/// What a flow should be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Desired {
+    pub(super) name: String,
+    pub(super) description: Option<String>,
+    pub(super) source_id: String,
+    pub(super) mapping_id: String,
+    pub(super) mapping_version: i64,
+    pub(super) schema_id: String,
+    pub(super) dataset: Option<String>,
+    pub(super) frequency: &'static str,
+    pub(super) interval: Option<i64>,
+    pub(super) backfill: Option<bool>,
+    /// Epoch seconds; `None` leaves the start to the claim.
+    pub(super) start: Option<i64>,
+    pub(super) enabled: bool,
+    pub(super) error_diagnostics: Option<bool>,
+    pub(super) partial_percent: Option<i64>,
+    pub(super) labels: Vec<String>,
+}
+
+impl IngestionFlow {
+    pub(super) fn managed_dataset(&self) -> Option<&ManagedDataset> {
+        self.spec.dataset.managed.as_ref()
+    }
+}
+
+/// The id of the dataset that the flow writes to, once it is known.
+pub(super) fn dataset_id<'s>(shape: &'s Shape<'_, IngestionFlow>) -> Result<&'s str, Obstacle> {
+    match &shape.refs.existing_dataset {
+        Some(id) => Ok(id),
+        None => shape.id(Role::Dataset),
+    }
+}
+
+impl Managed for IngestionFlow {
+    common_fields!(IngestionFlowStatus);
+    type Refs = Refs;
+    type Desired = Desired;
+
+    fn roles(&self) -> Vec<Role> {
+        if self.managed_dataset().is_some() {
+            vec![Role::Dataset, Role::TargetConnection, Role::Flow]
+        } else {
+            vec![Role::TargetConnection, Role::Flow]
+        }
+    }
+
+    fn keeps(&self, role: Role) -> bool {
+        role == Role::Dataset
+            && self.managed_dataset().is_none_or(|managed| managed.deletion_policy == DeletionPolicy::Retain)
+    }
+
+    fn unserved(&self) -> Option<&'static str> {
+        let fields = [
+            (self.spec.adopt.is_some(), "spec.adopt"),
+            (
+                self.managed_dataset().is_some_and(|managed| managed.adopt.is_some()),
+                "spec.dataset.managed.adopt",
+            ),
+            (
+                self.spec.on_upstream_deletion == UpstreamDeletionPolicy::Recreate,
+                "spec.onUpstreamDeletion: Recreate",
+            ),
+            (self.spec.replacement.is_some(), "spec.replacement"),
+        ];
+        fields.into_iter().find_map(|(used, field)| used.then_some(field))
+    }
+
+    fn upstream_name(&self, role: Role) -> String {
+        match (role, self.managed_dataset()) {
+            (Role::Dataset, Some(managed)) => managed.name.clone(),
+            _ => display_name(self, self.spec.display_name.as_deref()),
+        }
+    }
+
+    fn effective_start(&self, now: Timestamp) -> Option<Timestamp> {
+        Some(self.spec.schedule.start_time.as_ref().map_or(now, |start| start.0))
+    }
+
+    async fn resolve(&self, cx: &Context) -> Result<Refs, Obstacle> {
+        let namespace = self.namespace().unwrap_or_default();
+        let child_exists = exists(self, Role::Flow);
+        let source = read::<StripeSourceConnection>(
+            cx,
+            &namespace,
+            &self.spec.source_connection_ref.name,
+            "spec.sourceConnectionRef",
+            Role::SourceConnection,
+            child_exists,
+        )
+        .await?;
+        let mapping = read::<IngestionMapping>(
+            cx,
+            &namespace,
+            &self.spec.mapping_ref.name,
+            "spec.mappingRef",
+            Role::MappingSet,
+            child_exists,
+        )
+        .await?;
+        refuse_mismatch(&source, &mapping)?;
+        if !child_exists {
+            flow_checks::refuse_second_flow(cx, self).await?;
+        }
+        let (_, site) = base_of(cx, &source.object, child_exists).await?;
+        let output = output_of(&mapping)?;
+        let existing_dataset = flow_checks::existing_dataset(self, &site, &output.schema_id).await?;
+        Ok(Refs {
+            site,
+            source_id: source.external.id,
+            mapping: model::MappingSetRef { id: output.mapping_set, version: output.version },
+            schema_id: output.schema_id,
+            existing_dataset,
+        })
+    }
+
+    async fn reach(&self, cx: &Context) -> Result<Site, Obstacle> {
+        reach_by_source(cx, &self.namespace().unwrap_or_default(), &self.spec.source_connection_ref.name)
+            .await
+    }
+
+    async fn dependents(&self, _: &Context) -> Result<Vec<String>, Obstacle> {
+        Ok(Vec::new())
+    }
+
+    fn site(refs: &Refs) -> &Site {
+        &refs.site
+    }
+
+    fn desired(&self, refs: &Refs) -> Result<Desired, Obstacle> {
+        let schedule = &self.spec.schedule;
+        let is_once = schedule.frequency == Frequency::Once;
+        Ok(Desired {
+            name: self.upstream_name(Role::Flow),
+            description: self.spec.description.clone(),
+            source_id: refs.source_id.clone(),
+            mapping_id: refs.mapping.id.clone(),
+            mapping_version: refs.mapping.version,
+            schema_id: refs.schema_id.clone(),
+            dataset: refs
+                .existing_dataset
+                .clone()
+                .or_else(|| self.managed_dataset().map(|managed| managed.name.clone())),
+            frequency: schedule.frequency.as_str(),
+            interval: schedule.interval,
+            backfill: if is_once { None } else { schedule.backfill },
+            start: schedule.start_time.as_ref().map(|start| start.0.as_second()),
+            enabled: self.spec.enabled,
+            error_diagnostics: self.spec.error_diagnostics,
+            partial_percent: self.spec.partial_ingestion.map(|partial| partial.percent),
+            labels: self.spec.access_labels.clone(),
+        })
+    }
+
+    fn key(&self, role: Role, refs: Option<&Refs>, external: &External) -> Option<String> {
+        match role {
+            Role::Flow => refs.map(|refs| refs.source_id.clone()),
+            _ => refs
+                .and_then(|refs| refs.existing_dataset.clone())
+                .or_else(|| external.get(&Role::Dataset).map(|dataset| dataset.id.clone())),
+        }
+    }
+
+    fn observe_after_create(&self, role: Role) -> bool {
+        role == Role::Flow && (!self.spec.enabled || !self.spec.access_labels.is_empty())
+    }
+
+    fn drift(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Drift {
+        flow_update::drift(self, shape, role, object)
+    }
+
+    async fn create(
+        &self,
+        cx: &Context,
+        shape: &Shape<'_, Self>,
+        role: Role,
+        post: Post<'_>,
+    ) -> Result<ExternalObject, Obstacle> {
+        flow_update::create(self, cx, shape, role, post).await
+    }
+
+    async fn update(
+        &self,
+        cx: &Context,
+        shape: &Shape<'_, Self>,
+        change: Change<'_>,
+    ) -> Result<ExternalObject, Obstacle> {
+        flow_update::update(self, cx, shape, change).await
+    }
+
+    async fn settle(
+        &self,
+        cx: &Context,
+        shape: &Shape<'_, Self>,
+        look: bool,
+        report: &mut Report<Self::Status>,
+    ) -> Result<(), Obstacle> {
+        report.status.effective_start_time = shape.effective_start().map(whole_seconds);
+        if look && !shape.created.contains(&Role::Flow) {
+            let runs = shape.site().session.runs(shape.id(Role::Flow)?, runs::ASKED).await?;
+            runs::note(&mut report.status, &runs);
+        }
+        runs::judge(self, cx.now(), report);
+        Ok(())
+    }
+}
+
+fn whole_seconds(time: Timestamp) -> k8s_openapi::apimachinery::pkg::apis::meta::v1::Time {
+    k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
+        Timestamp::from_second(time.as_second()).unwrap_or(time),
+    )
+}
+
+/// Source and mapping have to be of the same organisation, sandbox and Stripe resource.
+fn refuse_mismatch(
+    source: &Parent<StripeSourceConnection>,
+    mapping: &Parent<IngestionMapping>,
+) -> Result<(), Obstacle> {
+    let mismatch = |what: &str, of_source: &str, of_mapping: &str| {
+        Obstacle::new(
+            Class::Invalid,
+            Reason::ReferenceMismatch,
+            format!(
+                "spec.mappingRef: the source is of {what} {of_source}, the mapping of {what} {of_mapping}: refer to a mapping of the same {what}"
+            ),
+        )
+    };
+    let (of_source, of_mapping) = (&source.external, &mapping.external);
+    if of_source.organization != of_mapping.organization {
+        return Err(mismatch("organisation", &of_source.organization, &of_mapping.organization));
+    }
+    if of_source.sandbox != of_mapping.sandbox {
+        return Err(mismatch("sandbox", &of_source.sandbox, &of_mapping.sandbox));
+    }
+    let resource = source.object.spec.resource_path;
+    match mapping.object.status.as_ref().and_then(|status| status.resource_path) {
+        Some(mapped) if mapped != resource => {
+            Err(mismatch("resourcePath", resource.as_str(), mapped.as_str()))
+        }
+        _ => Ok(()),
+    }
+}

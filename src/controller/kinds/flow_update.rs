@@ -1,0 +1,401 @@
+//! The objects of a flow: what is sent at creation, what may differ later, and the patches that put it back.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::flow::dataset_id;
+use super::flow_checks::refuse_other_schema;
+use super::mapping_checks::schema_ref;
+use crate::aep::{FlowAction, Patch, model, spec};
+use crate::api::IngestionFlow;
+use crate::api::condition::Reason;
+use crate::api::role::Role;
+use crate::api::status::ExternalObject;
+use crate::controller::context::Context;
+use crate::controller::described;
+use crate::controller::managed::{Change, Managed, Post, Shape};
+use crate::controller::upstream::{self, MARKER_TAG, OWNER_TAG, Object};
+use crate::domain::drift::Drift;
+use crate::domain::outcome::{Class, Obstacle};
+
+/// How far ahead a start is set that has passed already: Flow Service takes no start in the past in a patch.
+const NEXT_START: i64 = 15;
+
+type FlowShape<'a> = Shape<'a, IngestionFlow>;
+
+/// Sends the POST for a role of a flow.
+pub(super) async fn create(
+    flow: &IngestionFlow,
+    cx: &Context,
+    shape: &FlowShape<'_>,
+    role: Role,
+    post: Post<'_>,
+) -> Result<ExternalObject, Obstacle> {
+    let (site, session) = (shape.site(), &shape.site().session);
+    let desired = shape.desired;
+    let description = Some(shape.marker(role).describe(desired.description.as_deref()));
+    match role {
+        Role::Dataset => {
+            let new = model::NewDataSet {
+                name: flow.upstream_name(role),
+                description: desired.description.clone(),
+                schema_ref: schema_ref(&desired.schema_id),
+                tags: tags(shape),
+                enable_error_diagnostics: None,
+            };
+            let id = session.create_data_set(post.permit, post.gate, &new).await?;
+            Ok(upstream::created_with(site, role, id, None))
+        }
+        Role::TargetConnection => {
+            let new = model::NewTargetConnection {
+                name: desired.name.clone(),
+                description,
+                connection_spec: model::SpecRef::v1(spec::DATA_LAKE_CONNECTION_SPEC),
+                schema: schema_ref(&desired.schema_id),
+                data_set_id: dataset_id(shape)?.to_owned(),
+            };
+            Ok(upstream::created(
+                site,
+                role,
+                session.create::<model::TargetConnection>(post.permit, post.gate, &new).await?,
+            ))
+        }
+        _ => {
+            let new = new_flow(cx, shape, description)?;
+            Ok(upstream::created(
+                site,
+                role,
+                session.create::<model::Flow>(post.permit, post.gate, &new).await?,
+            ))
+        }
+    }
+}
+
+fn new_flow(
+    cx: &Context,
+    shape: &FlowShape<'_>,
+    description: Option<String>,
+) -> Result<model::NewFlow, Obstacle> {
+    let desired = shape.desired;
+    let options = model::Options {
+        error_diagnostics_enabled: desired.error_diagnostics,
+        partial_ingestion_percent: desired.partial_percent.map(percent),
+    };
+    Ok(model::NewFlow {
+        name: desired.name.clone(),
+        description,
+        flow_spec: model::SpecRef::v1(spec::REST_FLOW_SPEC),
+        source_connection_id: desired.source_id.clone(),
+        target_connection_id: shape.id(Role::TargetConnection)?.to_owned(),
+        mapping: shape.refs.mapping.clone(),
+        schedule: model::NewSchedule {
+            start_time: first_start(cx, shape)?,
+            frequency: frequency(shape),
+            interval: desired.interval.and_then(|interval| u32::try_from(interval).ok()),
+            backfill: desired.backfill,
+        },
+        options: Some(options),
+    })
+}
+
+/// A flow cannot be created disabled. One that must not run yet is given a start so far ahead that it is disabled long before.
+fn first_start(cx: &Context, shape: &FlowShape<'_>) -> Result<i64, Obstacle> {
+    let effective =
+        shape.effective_start().ok_or_else(|| Obstacle::bug("the claim should hold the start"))?.as_second();
+    if shape.desired.enabled {
+        return Ok(effective);
+    }
+    let held = i64::try_from(cx.settings.held_start.as_secs()).unwrap_or(i64::MAX);
+    Ok(effective.max(cx.now().as_second().saturating_add(held)))
+}
+
+fn frequency(shape: &FlowShape<'_>) -> model::Frequency {
+    model::Frequency::from(shape.desired.frequency.to_owned())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a percentage is at most 100")]
+fn percent(percent: i64) -> f64 {
+    percent as f64
+}
+
+/// The tags of a managed dataset: the marker decides, the owner narrows a look-up.
+fn tags(shape: &FlowShape<'_>) -> BTreeMap<String, Vec<String>> {
+    let marker = shape.marker(Role::Dataset);
+    BTreeMap::from([
+        (MARKER_TAG.to_owned(), vec![marker.to_string()]),
+        (OWNER_TAG.to_owned(), vec![marker.owner.to_string()]),
+    ])
+}
+
+/// The difference of one object of a flow.
+pub(super) fn drift(flow: &IngestionFlow, shape: &FlowShape<'_>, role: Role, object: &Object) -> Drift {
+    let desired = shape.desired;
+    match object {
+        Object::DataSet(data_set) => {
+            let marker = object.marker().map(|marker| marker.to_string()).unwrap_or_default();
+            let schema = if refuse_other_schema(data_set, &desired.schema_id).is_ok() {
+                desired.schema_id.as_str()
+            } else {
+                "another schema"
+            };
+            Drift::default().field("marker", shape.marker(role), marker).field(
+                "dataset schema",
+                &desired.schema_id,
+                schema,
+            )
+        }
+        Object::TargetConnection(target) => {
+            described::drift(shape, role, object, &desired.name, desired.description.as_deref()).field(
+                "dataset",
+                dataset_id(shape).unwrap_or_default(),
+                target.data_set_id().unwrap_or_default(),
+            )
+        }
+        Object::Flow(observed) => flow_drift(flow, shape, role, object, observed),
+        _ => Drift::default(),
+    }
+}
+
+fn flow_drift(
+    flow: &IngestionFlow,
+    shape: &FlowShape<'_>,
+    role: Role,
+    object: &Object,
+    observed: &model::Flow,
+) -> Drift {
+    let desired = shape.desired;
+    let mapping = observed
+        .mapping()
+        .map(|(_, mapping)| format!("{} version {}", mapping.id, mapping.version.unwrap_or_default()));
+    let schedule = &observed.schedule;
+    let drift = described::drift(shape, role, object, &desired.name, desired.description.as_deref())
+        .field(
+            "sourceConnectionRef",
+            &desired.source_id,
+            observed.source_connection_ids.first().cloned().unwrap_or_default(),
+        )
+        .field(
+            "mappingRef",
+            format!("{} version {}", desired.mapping_id, desired.mapping_version),
+            mapping.unwrap_or_default(),
+        )
+        .field(
+            "schedule.frequency",
+            desired.frequency,
+            schedule.frequency.as_ref().map(model::Frequency::as_str).unwrap_or_default(),
+        )
+        .field("schedule.interval", shown(desired.interval), shown(schedule.interval))
+        .field(
+            "schedule.startTime",
+            start_wanted(flow, shape, observed),
+            schedule.start_time.unwrap_or_default(),
+        )
+        .field("enabled", desired.enabled, is_enabled(observed))
+        .field(
+            "errorDiagnostics",
+            desired.error_diagnostics.or(observed.options.error_diagnostics_enabled).unwrap_or_default(),
+            observed.options.error_diagnostics_enabled.unwrap_or_default(),
+        )
+        .field(
+            "partialIngestion",
+            desired.partial_percent.map_or(0.0, percent),
+            observed.options.partial_ingestion_percent.unwrap_or_default(),
+        );
+    let drift = match desired.backfill {
+        Some(backfill) => drift.field("schedule.backfill", backfill, schedule.backfill.unwrap_or(true)),
+        None => drift,
+    };
+    drift.field("accessLabels", sorted(&desired.labels), sorted(&observed.labels))
+}
+
+fn shown(number: Option<i64>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}
+
+fn sorted(labels: &[String]) -> String {
+    let mut labels = labels.to_vec();
+    labels.sort_unstable();
+    labels.join(", ")
+}
+
+fn is_enabled(observed: &model::Flow) -> bool {
+    matches!(observed.meta.state, model::State::Enabled | model::State::Enabling | model::State::Updating)
+}
+
+/// The start that the flow should show upstream. A start that has passed is never compared, and neither is that of a flow that is held.
+fn start_wanted(flow: &IngestionFlow, shape: &FlowShape<'_>, observed: &model::Flow) -> i64 {
+    let shown = observed.schedule.start_time.unwrap_or_default();
+    let has_passed = shown <= crate::clock::now().as_second();
+    if has_passed || !shape.desired.enabled {
+        return shown;
+    }
+    let effective = shape.desired.start.or_else(|| shape.effective_start().map(Timestamp::as_second));
+    // An effective start that has passed meanwhile becomes the next possible one; which one that is does not matter.
+    match effective {
+        Some(effective) if effective > crate::clock::now().as_second() => effective,
+        Some(_) if is_held(flow, shown) => shown - 1,
+        _ => shown,
+    }
+}
+
+/// Whether the observed start is the far one that a flow is created with when it must not run yet.
+fn is_held(flow: &IngestionFlow, observed_start: i64) -> bool {
+    const NEAR: i64 = 60;
+    flow.spec.schedule.start_time.as_ref().is_none_or(|start| start.0.as_second() != observed_start)
+        && observed_start > crate::clock::now().as_second() + NEAR
+}
+
+/// Changes one object of a flow.
+pub(super) async fn update(
+    flow: &IngestionFlow,
+    cx: &Context,
+    shape: &FlowShape<'_>,
+    change: Change<'_>,
+) -> Result<ExternalObject, Obstacle> {
+    match change.object {
+        Object::DataSet(data_set) => update_dataset(flow, shape, &change, data_set).await,
+        Object::TargetConnection(_) => {
+            refuse_replacement(&change, "dataset")?;
+            let patch =
+                described::patch(shape, &change, &shape.desired.name, shape.desired.description.as_deref());
+            described::send::<model::TargetConnection, _>(shape, &change, patch).await
+        }
+        Object::Flow(observed) => update_flow(cx, shape, &change, observed).await,
+        _ => Err(Obstacle::bug("a flow owns no such object")),
+    }
+}
+
+/// Adobe says that an edited source or target connection does not reach a live flow: such a change needs a new flow.
+fn refuse_replacement(change: &Change<'_>, field: &'static str) -> Result<(), Obstacle> {
+    if !change.drift.has(field) {
+        return Ok(());
+    }
+    Err(Obstacle::invalid(
+        Reason::FieldNotServed,
+        format!(
+            "spec.{field}: a change of it needs a new dataflow, and this version of the operator does not replace one: undo the change, or delete this IngestionFlow and apply a new one"
+        ),
+    ))
+}
+
+async fn update_dataset(
+    flow: &IngestionFlow,
+    shape: &FlowShape<'_>,
+    change: &Change<'_>,
+    data_set: &model::DataSet,
+) -> Result<ExternalObject, Obstacle> {
+    refuse_other_schema(data_set, &shape.desired.schema_id)?;
+    let session = &shape.site().session;
+    let mut patch = Patch::new();
+    if data_set.tags.is_empty() {
+        patch = patch.add("/tags", json!(tags(shape)));
+    } else {
+        for (key, values) in tags(shape) {
+            patch = patch.add(format!("/tags/{}", Patch::segment(&key)), json!(values));
+        }
+    }
+    session.patch_data_set(change.gate, &data_set.id, &patch).await?;
+    tracing::info!(dataset = data_set.id, flow = flow.metadata.name, "attached a retained dataset");
+    Ok(change.object.external(change.role, shape.site()))
+}
+
+/// One mutating call: disable first, then the patch, enable last.
+async fn update_flow(
+    cx: &Context,
+    shape: &FlowShape<'_>,
+    change: &Change<'_>,
+    observed: &model::Flow,
+) -> Result<ExternalObject, Obstacle> {
+    refuse_replacement(change, "sourceConnectionRef")?;
+    if observed.meta.state.is_transitional() {
+        return Err(Obstacle::new(
+            Class::Unavailable,
+            Reason::UpstreamBusy,
+            format!("the flow is {} upstream", observed.meta.state.as_str()),
+        )
+        .after(std::time::Duration::from_secs(2)));
+    }
+    let wants_action = change.drift.has("enabled");
+    let patch = patch_of(cx, shape, change, observed);
+    if wants_action && !shape.desired.enabled {
+        return act(shape, change, observed, FlowAction::Disable).await;
+    }
+    if !patch.is_empty() {
+        return described::send::<model::Flow, _>(shape, change, patch).await;
+    }
+    act(shape, change, observed, FlowAction::Enable).await
+}
+
+async fn act(
+    shape: &FlowShape<'_>,
+    change: &Change<'_>,
+    observed: &model::Flow,
+    action: FlowAction,
+) -> Result<ExternalObject, Obstacle> {
+    let mut external = change.object.external(change.role, shape.site());
+    if let Some(etag) = shape.site().session.action(change.gate, &observed.meta.id, action).await? {
+        external.etag = Some(etag.as_str().to_owned());
+    }
+    Ok(external)
+}
+
+fn patch_of(cx: &Context, shape: &FlowShape<'_>, change: &Change<'_>, observed: &model::Flow) -> Patch {
+    let (desired, drift) = (shape.desired, change.drift);
+    let mut patch = described::patch(shape, change, &desired.name, desired.description.as_deref());
+    if drift.has("schedule.frequency") {
+        patch = patch.replace("/scheduleParams/frequency", desired.frequency);
+    }
+    if drift.has("schedule.interval")
+        && let Some(interval) = desired.interval
+    {
+        patch = patch.add("/scheduleParams/interval", interval);
+    }
+    if drift.has("schedule.backfill")
+        && let Some(backfill) = desired.backfill
+    {
+        patch = patch.add("/scheduleParams/backfill", backfill);
+    }
+    if drift.has("schedule.startTime") {
+        let effective =
+            desired.start.or_else(|| shape.effective_start().map(Timestamp::as_second)).unwrap_or_default();
+        patch = patch.replace("/scheduleParams/startTime", effective.max(cx.now().as_second() + NEXT_START));
+    }
+    if drift.has("mappingRef") {
+        let at = observed.mapping().map_or(0, |(at, _)| at);
+        patch = patch.replace(
+            format!("/transformations/{at}"),
+            model::MappingRef::transformation(&shape.refs.mapping),
+        );
+    }
+    if drift.has("accessLabels") {
+        patch = patch.add("/labels", json!(desired.labels));
+    }
+    patch_options(patch, shape, change, observed)
+}
+
+/// Options are patched member by member: flows made in the UI hold members of their own.
+fn patch_options(
+    mut patch: Patch,
+    shape: &FlowShape<'_>,
+    change: &Change<'_>,
+    observed: &model::Flow,
+) -> Patch {
+    let (desired, drift) = (shape.desired, change.drift);
+    let has_options = observed.options.error_diagnostics_enabled.is_some()
+        || observed.options.partial_ingestion_percent.is_some();
+    if (drift.has("errorDiagnostics") || drift.has("partialIngestion")) && !has_options {
+        patch = patch.add("/options", json!({}));
+    }
+    if drift.has("errorDiagnostics")
+        && let Some(diagnostics) = desired.error_diagnostics
+    {
+        patch = patch.add("/options/errorDiagnosticsEnabled", diagnostics);
+    }
+    match desired.partial_percent {
+        _ if !drift.has("partialIngestion") => patch,
+        Some(percent) => patch.add("/options/partialIngestionPercent", percent),
+        None => patch.remove("/options/partialIngestionPercent"),
+    }
+}

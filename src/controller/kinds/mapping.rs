@@ -1,0 +1,312 @@
+//! `IngestionMapping`: a managed field group and schema where spec asks for them, and a mapping set that Data Prep has validated.
+
+use kube::ResourceExt;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::parent::{base_of, exists, holding, reach_by_source, read};
+use super::{common_fields, display_name, mapping_checks, mapping_update};
+use crate::aep::model::{self, ResourceKind};
+use crate::api::condition::{ConditionType, Reason};
+use crate::api::mapping::{ManagedSchema, RowFailure, RowType};
+use crate::api::policy::DeletionPolicy;
+use crate::api::role::Role;
+use crate::api::source_connection::ResourcePath;
+use crate::api::status::ExternalObject;
+use crate::api::{IngestionFlow, IngestionMapping, IngestionMappingStatus, StripeSourceConnection};
+use crate::controller::context::Context;
+use crate::controller::managed::{Change, External, Finding, Managed, Post, Report, Shape};
+use crate::controller::site::Site;
+use crate::controller::upstream::{self, Object};
+use crate::domain::drift::Drift;
+use crate::domain::mapping::{
+    Row, field_group_body, field_group_definition, fill_tenant, rows, schema_body, unseen_sources,
+};
+use crate::domain::outcome::Obstacle;
+
+/// What a mapping refers to.
+pub struct Refs {
+    site: Site,
+    resource: ResourcePath,
+    explored: std::collections::BTreeMap<String, String>,
+    tenant: String,
+    existing_schema: Option<String>,
+}
+
+/// What a mapping should be.
+#[derive(Debug, Clone, Serialize)]
+pub struct Desired {
+    pub(super) name: String,
+    pub(super) tenant: String,
+    pub(super) existing_schema: Option<String>,
+    /// Fields below the tenant namespace of a managed schema.
+    pub(super) properties: Option<Value>,
+    #[serde(serialize_with = "serialize_rows")]
+    pub(super) rows: Vec<Row>,
+}
+
+fn serialize_rows<S: serde::Serializer>(rows: &[Row], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(rows.iter().map(|row| (row.row_type, &row.source, &row.destination)))
+}
+
+impl Desired {
+    /// The mapping set to send.
+    pub(super) fn mapping_set(&self, name: String, schema_id: &str) -> model::NewMappingSet {
+        let row = |row: &Row| match row.row_type {
+            RowType::Attribute => model::MappingRow::attribute(&row.source, &row.destination),
+            RowType::Expression => model::MappingRow::expression(&row.source, &row.destination),
+        };
+        model::NewMappingSet {
+            name,
+            schema: mapping_checks::schema_ref(schema_id),
+            rows: self.rows.iter().map(row).collect(),
+        }
+    }
+}
+
+impl IngestionMapping {
+    fn managed(&self) -> Option<&ManagedSchema> {
+        self.spec.target_schema.managed.as_ref()
+    }
+
+    /// The name of the mapping set: Data Prep has no description, so the marker stands in the name.
+    pub(super) fn set_name(shape: &Shape<'_, Self>) -> String {
+        format!("{} {}", shape.desired.name, shape.marker(Role::MappingSet))
+    }
+
+    /// The `$id` of the target schema, once it is known.
+    pub(super) fn schema_id<'s>(shape: &'s Shape<'_, Self>) -> Result<&'s str, Obstacle> {
+        match &shape.desired.existing_schema {
+            Some(id) => Ok(id),
+            None => shape.id(Role::Schema),
+        }
+    }
+}
+
+impl Managed for IngestionMapping {
+    common_fields!(IngestionMappingStatus);
+    type Refs = Refs;
+    type Desired = Desired;
+
+    fn roles(&self) -> Vec<Role> {
+        if self.managed().is_some() {
+            vec![Role::FieldGroup, Role::Schema, Role::MappingSet]
+        } else {
+            vec![Role::MappingSet]
+        }
+    }
+
+    fn keeps(&self, role: Role) -> bool {
+        // Data Prep documents no DELETE for mapping sets.
+        role == Role::MappingSet
+            || self.managed().is_none_or(|managed| managed.deletion_policy == DeletionPolicy::Retain)
+    }
+
+    fn unserved(&self) -> Option<&'static str> {
+        let managed = self.managed();
+        let fields = [
+            (self.spec.adopt.is_some(), "spec.adopt"),
+            (managed.is_some_and(|managed| managed.adopt.is_some()), "spec.targetSchema.managed.adopt"),
+            (
+                managed.is_some_and(|managed| !managed.identities.is_empty()),
+                "spec.targetSchema.managed.identities",
+            ),
+            (managed.is_some_and(|managed| managed.profile), "spec.targetSchema.managed.profile"),
+        ];
+        fields.into_iter().find_map(|(used, field)| used.then_some(field))
+    }
+
+    fn upstream_name(&self, role: Role) -> String {
+        match (role, self.managed()) {
+            (Role::Schema, Some(managed)) => managed.title.clone(),
+            (Role::FieldGroup, Some(managed)) => format!("{} fields", managed.title),
+            _ => display_name(self, self.spec.display_name.as_deref()),
+        }
+    }
+
+    async fn resolve(&self, cx: &Context) -> Result<Refs, Obstacle> {
+        let namespace = self.namespace().unwrap_or_default();
+        let child_exists = exists(self, Role::MappingSet);
+        let source = read::<StripeSourceConnection>(
+            cx,
+            &namespace,
+            &self.spec.source_connection_ref.name,
+            "spec.sourceConnectionRef",
+            Role::SourceConnection,
+            child_exists,
+        )
+        .await?;
+        let (_, site) = base_of(cx, &source.object, child_exists).await?;
+        let tenant = mapping_checks::tenant(cx, &site).await?;
+        let existing_schema = mapping_checks::existing_schema(self, &site).await?;
+        let explored = source
+            .object
+            .status
+            .as_ref()
+            .and_then(|status| status.explored.as_ref())
+            .map(|explored| explored.fields.clone());
+        Ok(Refs {
+            site,
+            resource: source.object.spec.resource_path,
+            explored: explored.unwrap_or_default(),
+            tenant,
+            existing_schema,
+        })
+    }
+
+    async fn reach(&self, cx: &Context) -> Result<Site, Obstacle> {
+        reach_by_source(cx, &self.namespace().unwrap_or_default(), &self.spec.source_connection_ref.name)
+            .await
+    }
+
+    async fn dependents(&self, cx: &Context) -> Result<Vec<String>, Obstacle> {
+        let flows: Vec<IngestionFlow> = cx
+            .cluster
+            .list_by_field(&self.namespace().unwrap_or_default(), "spec.mappingRef.name", &self.name_any())
+            .await?;
+        Ok(holding(flows).collect())
+    }
+
+    fn site(refs: &Refs) -> &Site {
+        &refs.site
+    }
+
+    fn desired(&self, refs: &Refs) -> Result<Desired, Obstacle> {
+        let invalid = |problem| mapping_checks::invalid_rows(&problem);
+        let rows = rows(&self.spec, refs.resource)
+            .and_then(|rows| fill_tenant(rows, &refs.tenant))
+            .map_err(invalid)?;
+        let properties = match self.managed() {
+            Some(managed) => {
+                crate::domain::mapping::check_class(&rows, &managed.class_id).map_err(invalid)?;
+                Some(field_group_definition(&rows, &refs.tenant).map_err(invalid)?)
+            }
+            None => None,
+        };
+        Ok(Desired {
+            name: self.upstream_name(Role::MappingSet),
+            tenant: refs.tenant.clone(),
+            existing_schema: refs.existing_schema.clone(),
+            properties,
+            rows,
+        })
+    }
+
+    fn key(&self, role: Role, _: Option<&Refs>, _: &External) -> Option<String> {
+        // The name of a mapping set holds the marker, which the driver knows: see `look_up`.
+        (role != Role::MappingSet).then(|| self.upstream_name(role))
+    }
+
+    async fn check(&self, _: &Context, shape: &Shape<'_, Self>) -> Result<(), Obstacle> {
+        match Self::schema_id(shape) {
+            Ok(schema_id) => mapping_checks::check_rows(shape, schema_id).await,
+            // A managed schema is checked against as soon as it exists.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn drift(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Drift {
+        mapping_update::drift(self, shape, role, object)
+    }
+
+    async fn create(
+        &self,
+        _: &Context,
+        shape: &Shape<'_, Self>,
+        role: Role,
+        post: Post<'_>,
+    ) -> Result<ExternalObject, Obstacle> {
+        let (site, session) = (shape.site(), &shape.site().session);
+        let title = self.upstream_name(role);
+        let description = shape.marker(role).describe(self.spec.description.as_deref());
+        match (role, self.managed(), &shape.desired.properties) {
+            (Role::FieldGroup, Some(managed), Some(properties)) => {
+                let body = field_group_body(
+                    &title,
+                    &managed.class_id,
+                    &description,
+                    &shape.desired.tenant,
+                    properties,
+                );
+                let resource = session
+                    .create_resource(post.permit, post.gate, ResourceKind::FieldGroup, &body)
+                    .await
+                    .map_err(|error| mapping_checks::title_taken(error, &title))?;
+                Ok(Object::Resource(resource).external(role, site))
+            }
+            (Role::Schema, Some(managed), _) => {
+                let body = schema_body(&title, &description, &managed.class_id, shape.id(Role::FieldGroup)?);
+                let resource = session
+                    .create_resource(post.permit, post.gate, ResourceKind::Schema, &body)
+                    .await
+                    .map_err(|error| mapping_checks::title_taken(error, &title))?;
+                Ok(Object::Resource(resource).external(role, site))
+            }
+            _ => {
+                let schema_id = Self::schema_id(shape)?;
+                if shape.created.contains(&Role::Schema) {
+                    mapping_checks::check_rows(shape, schema_id).await?;
+                }
+                let set = session
+                    .create_mapping_set(
+                        post.permit,
+                        post.gate,
+                        &shape.desired.mapping_set(Self::set_name(shape), schema_id),
+                    )
+                    .await?;
+                Ok(upstream::created_with(site, role, set.id, Some(set.version.to_string())))
+            }
+        }
+    }
+
+    async fn update(
+        &self,
+        _: &Context,
+        shape: &Shape<'_, Self>,
+        change: Change<'_>,
+    ) -> Result<ExternalObject, Obstacle> {
+        mapping_update::update(self, shape, change).await
+    }
+
+    async fn settle(
+        &self,
+        _: &Context,
+        shape: &Shape<'_, Self>,
+        _: bool,
+        report: &mut Report<Self::Status>,
+    ) -> Result<(), Obstacle> {
+        let status = &mut report.status;
+        status.mapping_set_version = upstream::version_of(shape.external.get(&Role::MappingSet));
+        status.schema_id = Some(Self::schema_id(shape)?.to_owned());
+        status.resource_path = Some(shape.refs.resource);
+        status.tenant = Some(shape.desired.tenant.clone());
+        status.rows = i64::try_from(shape.desired.rows.len()).ok();
+        status.failures = Vec::new();
+        report.conditions.push(Finding::new(
+            ConditionType::PreflightPassed,
+            Some(true),
+            Reason::RowsAccepted,
+            "Data Prep validated the rows, and every destination exists in the target schema",
+        ));
+        let unseen = unseen_sources(&shape.desired.rows, &shape.refs.explored);
+        report.conditions.push(if unseen.is_empty() {
+            Finding::new(
+                ConditionType::SourceFieldsSeen,
+                Some(true),
+                Reason::SourceFieldsSeen,
+                "explore saw the source of every row",
+            )
+        } else {
+            let message = format!(
+                "explore, which infers from live records, did not see: {}",
+                upstream::some_of(&unseen)
+            );
+            Finding::new(ConditionType::SourceFieldsSeen, Some(false), Reason::SourceFieldsUnseen, message)
+        });
+        Ok(())
+    }
+
+    fn note_failures(status: &mut Self::Status, failures: &[RowFailure]) {
+        failures.clone_into(&mut status.failures);
+    }
+}

@@ -1,0 +1,156 @@
+//! Reading the objects that a kind refers to, and judging whether they can be built upon.
+
+use kube::ResourceExt;
+
+use crate::api::condition::{ConditionType, Reason};
+use crate::api::role::Role;
+use crate::api::status::ExternalObject;
+use crate::api::{IngestionMapping, StripeBaseConnection, StripeSourceConnection};
+use crate::cluster::read::describe;
+use crate::controller::context::Context;
+use crate::controller::managed::Managed;
+use crate::controller::site::{self, Site};
+use crate::domain::outcome::Obstacle;
+
+/// A parent that exists upstream.
+pub(super) struct Parent<P> {
+    /// The parent as read.
+    pub object: P,
+    /// Its upstream object.
+    pub external: ExternalObject,
+}
+
+/// Reads a parent. Its Ready condition gates only the first create of the child: a parent that fails later never flips a child that
+/// exists.
+pub(super) async fn read<P: Managed>(
+    cx: &Context,
+    namespace: &str,
+    name: &str,
+    field: &str,
+    role: Role,
+    child_exists: bool,
+) -> Result<Parent<P>, Obstacle> {
+    let kind = P::kind(&());
+    let parent: P = cx.cluster.get_opt(namespace, name).await?.ok_or_else(|| {
+        Obstacle::blocked(Reason::ReferenceNotFound, format!("{field}: {kind} {name} does not exist in namespace {namespace}: create it, or correct the name"))
+    })?;
+    if parent.meta().deletion_timestamp.is_some() && !child_exists {
+        return Err(Obstacle::blocked(
+            Reason::ReferenceDeleting,
+            format!("{field}: {} is being deleted: refer to another one", describe(&parent)),
+        ));
+    }
+    let external = external_of(&parent, role);
+    match external {
+        Some(external) if child_exists || is_ready(&parent) => Ok(Parent { object: parent, external }),
+        _ => Err(not_ready(&parent, field)),
+    }
+}
+
+fn external_of<P: Managed>(parent: &P, role: Role) -> Option<ExternalObject> {
+    P::common(parent.status()?).external.iter().find(|external| external.role == role).cloned()
+}
+
+fn ready_of<P: Managed>(parent: &P) -> Option<(&str, &str)> {
+    let conditions = &P::common(parent.status()?).conditions;
+    let ready = conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str())?;
+    Some((ready.status.as_str(), ready.reason.as_str()))
+}
+
+fn is_ready<P: Managed>(parent: &P) -> bool {
+    ready_of(parent).is_some_and(|(status, _)| status == "True")
+}
+
+/// A parent that makes progress is waited for in silence; one that failed is named.
+fn not_ready<P: Managed>(parent: &P, field: &str) -> Obstacle {
+    match ready_of(parent) {
+        Some(("False", reason)) => Obstacle::blocked(
+            Reason::ReferenceNotReady,
+            format!("{field}: {} is not ready ({reason}): its conditions say what to do", describe(parent)),
+        ),
+        _ => Obstacle::waiting(format!("{field}: {} is not ready yet", describe(parent))),
+    }
+}
+
+/// Whether the kind's last upstream object exists already.
+pub(super) fn exists<K: Managed>(object: &K, role: Role) -> bool {
+    external_of(object, role).is_some()
+}
+
+/// The base connection of a source, and its site.
+pub(super) async fn base_of(
+    cx: &Context,
+    source: &StripeSourceConnection,
+    child_exists: bool,
+) -> Result<(Parent<StripeBaseConnection>, Site), Obstacle> {
+    let namespace = source.namespace().unwrap_or_default();
+    let base = read::<StripeBaseConnection>(
+        cx,
+        &namespace,
+        &source.spec.base_connection_ref.name,
+        "spec.baseConnectionRef",
+        Role::Connection,
+        child_exists,
+    )
+    .await?;
+    let site = site::open(cx, &base.object).await?;
+    Ok((base, site))
+}
+
+/// The site of a source's base for a deletion: neither has to be ready.
+pub(super) async fn reach_by_source(cx: &Context, namespace: &str, source: &str) -> Result<Site, Obstacle> {
+    let missing = |what: &str| {
+        Obstacle::blocked(
+            Reason::ReferenceNotFound,
+            format!(
+                "{what} is gone, so nobody can be asked to delete upstream: create it again, or set deletionPolicy to Retain"
+            ),
+        )
+    };
+    let source: StripeSourceConnection = cx
+        .cluster
+        .get_opt(namespace, source)
+        .await?
+        .ok_or_else(|| missing(&format!("StripeSourceConnection {source}")))?;
+    reach_by_base(cx, namespace, &source.spec.base_connection_ref.name).await
+}
+
+/// The site of a base for a deletion.
+pub(super) async fn reach_by_base(cx: &Context, namespace: &str, base: &str) -> Result<Site, Obstacle> {
+    let found: Option<StripeBaseConnection> = cx.cluster.get_opt(namespace, base).await?;
+    let base = found.ok_or_else(|| {
+        Obstacle::blocked(Reason::ReferenceNotFound, format!("StripeBaseConnection {base} is gone, so nobody can be asked to delete upstream: create it again, or set deletionPolicy to Retain"))
+    })?;
+    site::open(cx, &base).await
+}
+
+/// Names of the dependents that hold a deletion: those that carry our finalizer.
+pub(super) fn holding<D: Managed>(dependents: Vec<D>) -> impl Iterator<Item = String> {
+    dependents
+        .into_iter()
+        .filter(|dependent| crate::cluster::claim::is_claimed(dependent))
+        .map(|dependent| describe(&dependent))
+}
+
+/// The `$id` and version of a mapping's schema, and the mapping set, as its status tells.
+pub(super) struct MappingOutput {
+    /// Id of the mapping set.
+    pub mapping_set: String,
+    /// Its version.
+    pub version: i64,
+    /// `$id` of the schema.
+    pub schema_id: String,
+}
+
+/// What a flow needs of its mapping.
+pub(super) fn output_of(mapping: &Parent<IngestionMapping>) -> Result<MappingOutput, Obstacle> {
+    let status = mapping.object.status.as_ref();
+    let version = status.and_then(|status| status.mapping_set_version);
+    let schema_id = status.and_then(|status| status.schema_id.clone());
+    match (version, schema_id) {
+        (Some(version), Some(schema_id)) => {
+            Ok(MappingOutput { mapping_set: mapping.external.id.clone(), version, schema_id })
+        }
+        _ => Err(Obstacle::waiting("spec.mappingRef: the mapping has no version yet")),
+    }
+}

@@ -1,0 +1,226 @@
+//! What a kind has to say for the driver to reconcile it, and the types that pass between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::context::Context;
+use super::site::Site;
+use super::upstream::Object;
+use crate::aep::{Gate, Permit};
+use crate::api::condition::{ConditionType, Reason};
+use crate::api::mapping::RowFailure;
+use crate::api::policy::{DeletionPolicy, DriftPolicy};
+use crate::api::role::Role;
+use crate::api::status::{CommonStatus, ExternalObject};
+use crate::cluster::Kind;
+use crate::domain::drift::Drift;
+use crate::domain::intent::Intent;
+use crate::domain::marker::{Marker, Owner};
+use crate::domain::outcome::Obstacle;
+
+/// The upstream objects of one custom resource.
+pub type External = BTreeMap<Role, ExternalObject>;
+
+/// A kind that stands for upstream objects.
+///
+/// `resolve` and `desired` read and decide, `create` and `update` send at most one mutating call for one role, `settle` reads what only
+/// this kind has. None of them touches Kubernetes objects of its own kind: claims, status and the finalizer are the driver's.
+pub trait Managed: Kind {
+    /// Resolved references.
+    type Refs: Send + Sync;
+    /// The desired state; hashed to know whether it was applied already, so it holds no secret.
+    type Desired: Serialize + Send + Sync;
+    /// The status of the kind.
+    type Status: Clone + Default + PartialEq + Serialize + Send + Sync;
+
+    /// The status as read.
+    fn status(&self) -> Option<&Self::Status>;
+    /// The shared part of a status.
+    fn common(status: &Self::Status) -> &CommonStatus;
+    /// The shared part of a status, to write.
+    fn common_mut(status: &mut Self::Status) -> &mut CommonStatus;
+
+    /// What to do about drift.
+    fn drift_policy(&self) -> DriftPolicy;
+    /// The deletion policy of the kind itself.
+    fn deletion_policy(&self) -> DeletionPolicy;
+    /// The upstream objects that the spec asks for, in the order of their creation.
+    fn roles(&self) -> Vec<Role>;
+    /// Whether deletion leaves the role's object upstream although the kind's own policy is `Delete`.
+    fn keeps(&self, role: Role) -> bool;
+    /// The first field that spec uses and this version does not serve.
+    fn unserved(&self) -> Option<&'static str>;
+    /// The name of a role's object upstream, without a marker.
+    fn upstream_name(&self, role: Role) -> String;
+    /// The start time that a claim fixes, where the kind has one.
+    fn effective_start(&self, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
+    /// Resolves the references by live reads.
+    fn resolve(&self, cx: &Context) -> impl Future<Output = Result<Self::Refs, Obstacle>> + Send;
+    /// Reaches Adobe for a deletion: credentials and nothing else. `None` when there is nobody left to ask.
+    fn reach(&self, cx: &Context) -> impl Future<Output = Result<Site, Obstacle>> + Send;
+    /// Objects that refer to this one and have to go first, by kind and name.
+    fn dependents(&self, cx: &Context) -> impl Future<Output = Result<Vec<String>, Obstacle>> + Send;
+    /// Reads that have to succeed before anything is claimed or created; nothing is written.
+    fn check(
+        &self,
+        _cx: &Context,
+        _shape: &Shape<'_, Self>,
+    ) -> impl Future<Output = Result<(), Obstacle>> + Send {
+        std::future::ready(Ok(()))
+    }
+    /// What is left to do in the cluster after the finalizer is gone.
+    fn after_release(&self, _cx: &Context) -> impl Future<Output = Result<(), Obstacle>> + Send {
+        std::future::ready(Ok(()))
+    }
+    /// Puts rows that were refused into the status.
+    fn note_failures(_status: &mut Self::Status, _failures: &[RowFailure]) {}
+    /// Where the object lives upstream.
+    fn site(refs: &Self::Refs) -> &Site;
+    /// The desired state.
+    fn desired(&self, refs: &Self::Refs) -> Result<Self::Desired, Obstacle>;
+    /// The value that narrows the look-up of a role; `None` while it is not known. `refs` are absent in a deletion.
+    fn key(&self, role: Role, refs: Option<&Self::Refs>, external: &External) -> Option<String>;
+    /// Whether a role's object has to be observed right after its POST, because a POST cannot express all of the desired state.
+    fn observe_after_create(&self, _role: Role) -> bool {
+        false
+    }
+
+    /// The difference between the desired state and one observed object.
+    fn drift(&self, pass: &Shape<'_, Self>, role: Role, object: &Object) -> Drift;
+    /// Sends the POST for a role.
+    fn create(
+        &self,
+        cx: &Context,
+        pass: &Shape<'_, Self>,
+        role: Role,
+        send: Post<'_>,
+    ) -> impl Future<Output = Result<ExternalObject, Obstacle>> + Send;
+    /// Patches a role's object.
+    fn update(
+        &self,
+        cx: &Context,
+        pass: &Shape<'_, Self>,
+        change: Change<'_>,
+    ) -> impl Future<Output = Result<ExternalObject, Obstacle>> + Send;
+    /// Reads what only this kind has, after all objects exist and are in sync, and writes it into the kind's part of the status.
+    /// `look` tells that something was created, patched or observed in this pass.
+    fn settle(
+        &self,
+        cx: &Context,
+        pass: &Shape<'_, Self>,
+        look: bool,
+        report: &mut Report<Self::Status>,
+    ) -> impl Future<Output = Result<(), Obstacle>> + Send;
+}
+
+/// What a kind's functions see of the pass.
+pub struct Shape<'a, K: Managed> {
+    /// Resolved references.
+    pub refs: &'a K::Refs,
+    /// The desired state.
+    pub desired: &'a K::Desired,
+    /// The upstream objects that are known.
+    pub external: &'a External,
+    /// Roles created in this pass.
+    pub created: &'a BTreeSet<Role>,
+    /// UID of the custom resource.
+    pub uid: &'a str,
+    /// Where the custom resource lives.
+    pub owner: Owner,
+    /// The claim.
+    pub intent: Option<&'a Intent>,
+}
+
+impl<K: Managed> Shape<'_, K> {
+    /// Where the object lives upstream.
+    pub fn site(&self) -> &Site {
+        K::site(self.refs)
+    }
+
+    /// The marker of a role.
+    pub fn marker(&self, role: Role) -> Marker {
+        Marker {
+            uid: self.uid.to_owned(),
+            role,
+            incarnation: self.intent.map_or(1, |intent| intent.incarnation(role)),
+            sandbox: self.site().sandbox.clone(),
+            owner: self.owner.clone(),
+        }
+    }
+
+    /// The start time that the claim fixed.
+    pub fn effective_start(&self) -> Option<Timestamp> {
+        self.intent.and_then(|intent| intent.effective_start)
+    }
+
+    /// The id of a role's object, which the order of creation guarantees.
+    pub fn id(&self, role: Role) -> Result<&str, Obstacle> {
+        self.external
+            .get(&role)
+            .map(|object| object.id.as_str())
+            .ok_or_else(|| Obstacle::bug(format!("the {role} should exist by now")))
+    }
+}
+
+/// The right to send one POST.
+pub struct Post<'a> {
+    /// Permit of the request budget.
+    pub permit: Permit,
+    /// Closed when the claim is too old or the lease is lost.
+    pub gate: &'a Gate,
+}
+
+/// A correction of one object.
+pub struct Change<'a> {
+    /// The role.
+    pub role: Role,
+    /// The object as it was observed.
+    pub object: &'a Object,
+    /// What differs.
+    pub drift: &'a Drift,
+    /// Closed when the lease is lost.
+    pub gate: &'a Gate,
+}
+
+/// What a kind adds to the status: its own fields, and conditions besides Ready, Synced and `ReferencesResolved`.
+pub struct Report<S> {
+    /// The status that will be written.
+    pub status: S,
+    /// Conditions by type: status, reason and message.
+    pub conditions: Vec<Finding>,
+    /// Events to publish with the write.
+    pub events: Vec<(Reason, String)>,
+    /// When to look again although nothing wakes the object.
+    pub recheck: Option<Duration>,
+}
+
+/// One condition that a kind reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The type.
+    pub type_: ConditionType,
+    /// True, False, or `None` for Unknown.
+    pub status: Option<bool>,
+    /// The reason.
+    pub reason: Reason,
+    /// The message.
+    pub message: String,
+}
+
+impl Finding {
+    /// A condition with its message.
+    pub fn new(
+        type_: ConditionType,
+        status: Option<bool>,
+        reason: Reason,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { type_, status, reason, message: message.into() }
+    }
+}

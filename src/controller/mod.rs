@@ -1,0 +1,33 @@
+//! Glue: one driver for all four kinds.
+//!
+//! ```text
+//! trigger ──► driver ──► pass ──► kinds/{base,source,mapping,flow}
+//!                │         ├────► upstream  (Adobe, by role)
+//!                │         └────► cleanup   (deletion)
+//!                └──► record ──► report
+//! ```
+
+pub mod context;
+pub mod described;
+pub mod inventory;
+pub mod kinds;
+pub mod managed;
+pub mod memory;
+pub mod obstacle;
+pub mod site;
+pub mod trigger;
+pub mod upstream;
+pub mod wake;
+
+mod cleanup;
+mod driver;
+mod pass;
+mod record;
+mod report;
+mod run;
+mod secrets;
+
+pub use context::{Context, Settings};
+pub use driver::reconcile;
+pub use run::run;
+pub use trigger::Scope;

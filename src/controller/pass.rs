@@ -1,0 +1,325 @@
+//! One pass over one custom resource: what was read, what is known of each upstream object, and the steps that both roads share.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::context::Context;
+use super::managed::{External, Managed};
+use super::memory::Sent;
+use super::site::Site;
+use super::upstream::{self, Object};
+use crate::aep::{Gate, Permit};
+use crate::api::INTENT;
+use crate::api::condition::Reason;
+use crate::api::policy::DriftPolicy;
+use crate::api::role::Role;
+use crate::cluster::claim::is_claimed;
+use crate::cluster::events::Severity;
+use crate::domain::drift::Drift;
+use crate::domain::intent::Intent;
+use crate::domain::lookup::{Sighting, Wanted, judge};
+use crate::domain::marker::Marker;
+use crate::domain::outcome::{Class, Obstacle};
+use crate::domain::plan::{ClaimState, Contest, Facts, RoleFacts, Standing};
+
+/// No POST is sent when the claim that allows it is older than this: a paused process must not create on an old promise.
+pub(super) const CLAIM_LIFE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// One pass.
+pub(super) struct Pass<'a, K: Managed> {
+    pub(super) cx: &'a Context,
+    pub(super) object: K,
+    pub(super) uid: String,
+    pub(super) intent: Option<Intent>,
+    pub(super) claim: ClaimState,
+    pub(super) claimed_at: Option<Instant>,
+    /// Permits taken before the claim, so that nothing waits between claim and POST.
+    pub(super) permits: Vec<Permit>,
+    pub(super) external: External,
+    pub(super) standings: BTreeMap<Role, Standing>,
+    pub(super) objects: BTreeMap<Role, Object>,
+    /// Roles whose POST may have been sent before this pass, by this process or another.
+    pub(super) doubtful: BTreeSet<Role>,
+    /// Roles created in this pass.
+    pub(super) created: BTreeSet<Role>,
+    /// Something was written upstream in this pass.
+    pub(super) changed: bool,
+    /// Differences that are reported and not corrected.
+    pub(super) reported: Option<Drift>,
+    pub(super) events: Vec<(Severity, Reason, String)>,
+}
+
+impl<'a, K: Managed> Pass<'a, K> {
+    /// Takes up an object. One that may be ahead of the cached view is read again; `None` when it is gone.
+    pub(super) async fn begin(object: K, cx: &'a Context) -> Result<Option<Self>, Obstacle> {
+        let uid = object.uid().unwrap_or_default();
+        let claimed_before = read_intent(&object).is_some();
+        if claimed_before {
+            cx.memory.note_listed(&uid);
+        }
+        cx.memory.first_seen(&uid);
+        // An intent without all ids means that this view may be older than our own last write.
+        let object = if claimed_before && !has_all_ids(&object) {
+            cx.cluster.get_opt::<K>(&object.namespace().unwrap_or_default(), &object.name_any()).await?
+        } else {
+            Some(object)
+        };
+        let Some(object) = object.filter(|object| object.uid().as_deref() == Some(&uid)) else {
+            cx.memory.forget(&uid);
+            return Ok(None);
+        };
+        let intent = read_intent(&object);
+        let external = object
+            .status()
+            .map(K::common)
+            .map(|common| common.external.iter().map(|external| (external.role, external.clone())).collect());
+        Ok(Some(Self {
+            cx,
+            claim: ClaimState::Missing,
+            claimed_at: None,
+            permits: Vec::new(),
+            external: external.unwrap_or_default(),
+            standings: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            doubtful: BTreeSet::new(),
+            created: BTreeSet::new(),
+            changed: false,
+            reported: None,
+            events: Vec::new(),
+            object,
+            uid,
+            intent,
+        }))
+    }
+
+    pub(super) fn namespace(&self) -> String {
+        self.object.namespace().unwrap_or_default()
+    }
+
+    pub(super) fn generation(&self) -> i64 {
+        self.object.meta().generation.unwrap_or_default()
+    }
+
+    /// The marker of a role in a sandbox.
+    pub(super) fn marker(&self, role: Role, sandbox: &str) -> Marker {
+        Marker {
+            uid: self.uid.clone(),
+            role,
+            incarnation: self.intent.as_ref().map_or(1, |intent| intent.incarnation(role)),
+            sandbox: sandbox.to_owned(),
+            owner: self.cx.owner(&self.namespace(), &self.object.name_any()),
+        }
+    }
+
+    /// Settles, without any call, where each role stands.
+    pub(super) fn orient(&mut self, roles: &[Role]) {
+        let covered = |intent: &Intent| roles.iter().all(|role| intent.roles.contains_key(role));
+        self.claim = match &self.intent {
+            Some(intent) if is_claimed(&self.object) && covered(intent) => ClaimState::Standing,
+            _ => ClaimState::Missing,
+        };
+        for role in roles {
+            let standing = self.orient_role(*role);
+            self.standings.insert(*role, standing);
+        }
+    }
+
+    fn orient_role(&mut self, role: Role) -> Standing {
+        if self.external.contains_key(&role) {
+            return Standing::Owned { drift: Drift::default() };
+        }
+        match self.cx.memory.sent(&self.uid, role) {
+            Some(Sent::Created(object)) => {
+                self.external.insert(role, object);
+                self.created.insert(role);
+                self.changed = true;
+                Standing::Owned { drift: Drift::default() }
+            }
+            Some(Sent::Refused) => Standing::Unsent,
+            Some(Sent::Unknown(_)) => {
+                self.doubtful.insert(role);
+                Standing::Unsearched
+            }
+            // This process has known the object from its first event on and never sent a POST for it: nobody did.
+            None if self.cx.memory.is_new(&self.uid) && !is_retainable(role) => Standing::Unsent,
+            None => {
+                if self.intent.is_some() && !self.cx.memory.is_new(&self.uid) {
+                    self.doubtful.insert(role);
+                }
+                Standing::Unsearched
+            }
+        }
+    }
+
+    /// The facts as they stand.
+    pub(super) fn facts(&self, roles: &[Role], keep_all: bool) -> Facts {
+        let facts_of = |role: &Role| RoleFacts {
+            role: *role,
+            standing: self.standings.get(role).cloned().unwrap_or(Standing::Unsent),
+            keep: keep_all || self.object.keeps(*role),
+        };
+        Facts {
+            deleting: self.object.meta().deletion_timestamp.is_some(),
+            claim: self.claim,
+            roles: roles.iter().map(facts_of).collect(),
+            drift_policy: if self.reported.is_some() {
+                DriftPolicy::Report
+            } else {
+                self.object.drift_policy()
+            },
+        }
+    }
+
+    /// The value that narrows the look-up of a role. Where a service filters by nothing but name or tags, the marker or its owner stands
+    /// there.
+    pub(super) fn key(&self, role: Role, sandbox: &str, refs: Option<&K::Refs>) -> Option<String> {
+        match role {
+            Role::MappingSet => Some(self.set_name(sandbox)),
+            Role::Dataset => Some(self.marker(role, sandbox).owner.to_string()),
+            _ => self.object.key(role, refs, &self.external),
+        }
+    }
+
+    /// The name of a mapping set: Data Prep has no description, so the marker stands in the name.
+    fn set_name(&self, sandbox: &str) -> String {
+        format!("{} {}", self.object.upstream_name(Role::MappingSet), self.marker(Role::MappingSet, sandbox))
+    }
+
+    /// Searches upstream for a role's object and judges what is there.
+    pub(super) async fn look_up(
+        &mut self,
+        role: Role,
+        site: &Site,
+        refs: Option<&K::Refs>,
+    ) -> Result<(), Obstacle> {
+        let claimed_key =
+            self.intent.as_ref().and_then(|intent| intent.roles.get(&role)).map(|claim| claim.key.clone());
+        let key = claimed_key.filter(|key| !key.is_empty()).or_else(|| self.key(role, &site.sandbox, refs));
+        let Some(key) = key else {
+            // What would narrow the search was never created itself, so nothing below it can exist.
+            self.standings.insert(role, Standing::Unsent);
+            return Ok(());
+        };
+        let candidates = upstream::search(site, role, &key).await?;
+        let marker = self.marker(role, &site.sandbox);
+        let wanted = Wanted {
+            marker: &marker,
+            name: &self.object.upstream_name(role),
+            client_id: site.client_id(),
+            claimed_at: self
+                .intent
+                .as_ref()
+                .filter(|_| self.doubtful.contains(&role))
+                .map(|intent| intent.time.as_millisecond()),
+        };
+        let sighting = judge(&candidates, &wanted);
+        debug!(kind = %K::kind(&()), name = %self.object.name_any(), %role, candidates = candidates.len(), ?sighting, "looked up");
+        let standing = match sighting {
+            Sighting::Ours(id) => Standing::Found(id),
+            Sighting::Contested(contest) => Standing::Contested(contest),
+            Sighting::None if self.doubtful.contains(&role) => Standing::Absent {
+                grace: self.cx.memory.remaining_grace(&self.uid, role, self.cx.settings.lookup_grace),
+            },
+            Sighting::None => Standing::Absent { grace: std::time::Duration::ZERO },
+        };
+        self.standings.insert(role, standing);
+        Ok(())
+    }
+
+    /// Reads a role's object by its id.
+    pub(super) async fn observe(
+        &mut self,
+        role: Role,
+        id: &str,
+        site: &Site,
+    ) -> Result<Option<&Object>, Obstacle> {
+        let version = upstream::version_of(self.external.get(&role));
+        let Some(object) = upstream::read(site, role, id, version).await? else {
+            self.standings.insert(role, Standing::Gone(id.to_owned()));
+            return Ok(None);
+        };
+        self.external.insert(role, object.external(role, site));
+        self.objects.insert(role, object);
+        Ok(self.objects.get(&role))
+    }
+
+    /// The gate for POSTs that rest on the claim of this pass.
+    pub(super) fn create_gate(&self) -> Result<Gate, Obstacle> {
+        let claimed_at =
+            self.claimed_at.ok_or_else(|| Obstacle::bug("a create needs a claim of its own pass"))?;
+        Ok(Gate::new(claimed_at + CLAIM_LIFE, self.cx.leader.clone()))
+    }
+
+    /// The gate for writes that need no claim.
+    pub(super) fn write_gate(&self) -> Gate {
+        Gate::new(Instant::now() + CLAIM_LIFE, self.cx.leader.clone())
+    }
+
+    /// The time for an intent.
+    pub(super) fn now(&self) -> Timestamp {
+        self.cx.now()
+    }
+}
+
+/// Roles that a predecessor may have retained: looked up even for a new object.
+fn is_retainable(role: Role) -> bool {
+    matches!(role, Role::Dataset | Role::Schema | Role::FieldGroup)
+}
+
+fn read_intent<K: Managed>(object: &K) -> Option<Intent> {
+    Intent::read(
+        object.annotations().get(INTENT).map(String::as_str),
+        object.meta().uid.as_deref().unwrap_or_default(),
+    )
+}
+
+fn has_all_ids<K: Managed>(object: &K) -> bool {
+    let external = object.status().map(|status| K::common(status).external.as_slice()).unwrap_or_default();
+    object.roles().iter().all(|role| external.iter().any(|known| known.role == *role))
+}
+
+/// What a contest means to the user.
+pub(super) fn contested(role: Role, contest: &Contest, adopt_field: &str) -> Obstacle {
+    let (reason, text) = match contest {
+        Contest::Several(ids) => (
+            Reason::DuplicateFound,
+            format!(
+                "several upstream objects carry this object's marker as {role}: {}. Keep one, delete the others in AEP, or name the one to keep in spec.{adopt_field}",
+                ids.join(", ")
+            ),
+        ),
+        Contest::Predecessor(ids) => (
+            Reason::PredecessorFound,
+            format!(
+                "a deleted object of the same name left a {role} upstream: {}. Delete it in AEP, or take it over with spec.{adopt_field}",
+                ids.join(", ")
+            ),
+        ),
+        Contest::PossibleTwin(ids) => (
+            Reason::PossibleTwin,
+            format!(
+                "a {role} without marker that may be this object's exists upstream: {}. Delete it in AEP, or take it over with spec.{adopt_field}",
+                ids.join(", ")
+            ),
+        ),
+        Contest::Foreign(ids) if role == Role::Flow => (
+            Reason::SourceInUse,
+            format!(
+                "another dataflow reads this source connection: {}. Adobe asks for one dataflow per source connection: use a StripeSourceConnection of its own",
+                ids.join(", ")
+            ),
+        ),
+        Contest::Foreign(ids) => (
+            Reason::SchemaTitleTaken,
+            format!(
+                "the title of the {role} is taken by {}. Choose another title, or use it with targetSchema.existing",
+                ids.join(", ")
+            ),
+        ),
+    };
+    Obstacle::new(Class::Invalid, reason, text)
+}

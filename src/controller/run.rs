@@ -1,0 +1,97 @@
+//! The four controllers: their triggers and the loop that runs them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use kube::Resource;
+use kube::core::DeserializeGuard;
+use kube::runtime::Controller;
+use kube::runtime::controller::{Action, Config};
+use tracing::error;
+
+use super::context::Context;
+use super::managed::Managed;
+use super::trigger::{Guarded, Scope, controller, on_dependent, on_parent, on_secret};
+use super::{driver, record, report};
+use crate::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection};
+use crate::domain::outcome::Obstacle;
+
+/// Passes of an object that does not parse: nothing can be done before it changes.
+const UNPARSABLE: Duration = Duration::from_hours(1);
+
+/// Runs the four controllers until `stop` resolves; each then finishes the passes it is in.
+pub async fn run(cx: Arc<Context>, scope: Scope, stop: impl Future<Output = ()> + Send + 'static) {
+    let stop = stop.shared();
+    let bases = controller::<StripeBaseConnection>(&cx, &scope);
+    let bases = on_secret(bases, &cx, &scope, StripeBaseConnection::uses_secret);
+    let bases = on_dependent::<_, StripeSourceConnection>(bases, &cx, &scope);
+
+    let sources = controller::<StripeSourceConnection>(&cx, &scope);
+    let sources = on_parent::<_, StripeBaseConnection>(sources, &cx, &scope, |source, name| {
+        source.spec.base_connection_ref.name == name
+    });
+    let sources = on_dependent::<_, IngestionMapping>(sources, &cx, &scope);
+    let sources = on_dependent::<_, IngestionFlow>(sources, &cx, &scope);
+
+    let mappings = controller::<IngestionMapping>(&cx, &scope);
+    let mappings = on_parent::<_, StripeSourceConnection>(mappings, &cx, &scope, |mapping, name| {
+        mapping.spec.source_connection_ref.name == name
+    });
+    let mappings = on_dependent::<_, IngestionFlow>(mappings, &cx, &scope);
+
+    let flows = controller::<IngestionFlow>(&cx, &scope);
+    let flows = on_parent::<_, StripeSourceConnection>(flows, &cx, &scope, |flow, name| {
+        flow.spec.source_connection_ref.name == name
+    });
+    let flows =
+        on_parent::<_, IngestionMapping>(flows, &cx, &scope, |flow, name| flow.spec.mapping_ref.name == name);
+
+    futures::join!(
+        drive(bases, &cx, stop.clone()),
+        drive(sources, &cx, stop.clone()),
+        drive(mappings, &cx, stop.clone()),
+        drive(flows, &cx, stop),
+    );
+}
+
+async fn drive<K: Managed>(
+    controller: Controller<Guarded<K>>,
+    cx: &Arc<Context>,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    controller
+        .with_config(Config::default().concurrency(cx.settings.concurrency))
+        .graceful_shutdown_on(stop)
+        .run(reconcile_guarded::<K>, error_policy::<K>, Arc::clone(cx))
+        .for_each(|result| async move { report::report(&result) })
+        .await;
+}
+
+/// A pass over an object that may not parse; a panic in it is a defect of this one object's pass and stops nobody else.
+async fn reconcile_guarded<K: Managed>(
+    object: Arc<Guarded<K>>,
+    cx: Arc<Context>,
+) -> Result<Action, Obstacle> {
+    let DeserializeGuard(parsed) = object.as_ref();
+    let object = match parsed {
+        Ok(object) => object.clone(),
+        Err(invalid) => {
+            error!(kind = %K::kind(&()), name = invalid.metadata.name, error = invalid.error, "the object does not parse");
+            return Ok(Action::requeue(UNPARSABLE));
+        }
+    };
+    let pass: BoxFuture<'_, _> = driver::reconcile(object, cx).boxed();
+    std::panic::AssertUnwindSafe(pass)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(Obstacle::bug("the pass panicked")))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature is kube's")]
+fn error_policy<K: Managed>(object: Arc<Guarded<K>>, obstacle: &Obstacle, cx: Arc<Context>) -> Action {
+    let failures = cx.memory.failures(object.meta().uid.as_deref().unwrap_or_default());
+    Action::requeue(record::next_look(obstacle, failures, cx.settings.drift_interval))
+}

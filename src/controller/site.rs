@@ -1,0 +1,148 @@
+//! Where a custom resource lives upstream: an organisation, a sandbox, and a session with its credentials.
+
+use kube::ResourceExt;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::context::Context;
+use crate::aep::{Credentials, Session};
+use crate::api::StripeBaseConnection;
+use crate::api::condition::Reason;
+use crate::api::role::Role;
+use crate::cluster::secrets::SecretData;
+use crate::domain::outcome::{Class, Obstacle};
+
+/// Where a custom resource lives upstream.
+#[derive(Clone)]
+pub struct Site {
+    /// A session in the sandbox.
+    pub session: Session,
+    /// The organisation, `…@AdobeOrg`.
+    pub organization: String,
+    /// The sandbox name.
+    pub sandbox: String,
+    /// The sandbox id, where it may be read.
+    pub sandbox_id: Option<String>,
+}
+
+impl Site {
+    /// The client id that our objects are created with.
+    pub fn client_id(&self) -> &str {
+        self.session.client_id()
+    }
+}
+
+/// Opens the site of a base connection: its platform Secret, read live, and its sandbox. The organisation must be the one in which the
+/// base's objects already exist.
+pub async fn open(cx: &Context, base: &StripeBaseConnection) -> Result<Site, Obstacle> {
+    let namespace = base.namespace().unwrap_or_default();
+    let name = &base.spec.platform_credentials_secret_ref.name;
+    let field = "spec.platformCredentialsSecretRef";
+    let secret = read_secret(cx, &namespace, name, field).await?;
+    let credentials = Credentials {
+        client_id: plain(&secret, "client-id", field)?,
+        client_secret: value(&secret, "client-secret", field)?,
+        org_id: plain(&secret, "org-id", field)?,
+        scopes: secret.value("scopes").ok().map(|scopes| scopes.expose_secret().to_owned()),
+    };
+    refuse_another_organization(base, &credentials.org_id, name)?;
+    let organization = credentials.org_id.clone();
+    let session = cx.aep.session(&credentials, &base.spec.sandbox);
+    let sandbox_id = known_sandbox(cx, &session, &organization, &base.spec.sandbox).await?;
+    Ok(Site { session, organization, sandbox: base.spec.sandbox.clone(), sandbox_id })
+}
+
+/// The Stripe key of a base connection.
+pub async fn stripe_key(cx: &Context, base: &StripeBaseConnection) -> Result<SecretString, Obstacle> {
+    let reference = &base.spec.stripe_credentials_secret_ref;
+    let field = "spec.stripeCredentialsSecretRef";
+    let secret = read_secret(cx, &base.namespace().unwrap_or_default(), &reference.name, field).await?;
+    value(&secret, &reference.key, field)
+}
+
+async fn read_secret(cx: &Context, namespace: &str, name: &str, field: &str) -> Result<SecretData, Obstacle> {
+    cx.cluster.secret(namespace, name).await?.ok_or_else(|| {
+        Obstacle::blocked(
+            Reason::SecretMissing,
+            format!("{field}: Secret {name} does not exist in namespace {namespace}: create it"),
+        )
+    })
+}
+
+fn value(secret: &SecretData, key: &str, field: &str) -> Result<SecretString, Obstacle> {
+    secret.value(key).map_err(|problem| {
+        let reason = if problem == crate::cluster::secrets::KeyProblem::Missing {
+            Reason::SecretKeyMissing
+        } else {
+            Reason::SecretInvalid
+        };
+        Obstacle::blocked(
+            reason,
+            format!(
+                "{field}: key {key} of Secret {} {}: correct the Secret",
+                secret.name(),
+                problem.as_str()
+            ),
+        )
+    })
+}
+
+/// A value that is no secret, such as an organisation id.
+fn plain(secret: &SecretData, key: &str, field: &str) -> Result<String, Obstacle> {
+    Ok(value(secret, key, field)?.expose_secret().to_owned())
+}
+
+fn refuse_another_organization(
+    base: &StripeBaseConnection,
+    org_id: &str,
+    secret: &str,
+) -> Result<(), Obstacle> {
+    let existing = base
+        .status
+        .as_ref()
+        .and_then(|status| status.common.external.iter().find(|external| external.role == Role::Connection));
+    match existing {
+        Some(existing) if existing.organization != org_id => Err(Obstacle::new(
+            Class::Denied,
+            Reason::OrganizationChanged,
+            format!(
+                "Secret {secret} now names organisation {org_id}, but the connection {} lives in {}: put the former org-id back, or make a new StripeBaseConnection",
+                existing.id, existing.organization
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The id of the sandbox, asked for once. A credential that may not read sandboxes goes on without it.
+async fn known_sandbox(
+    cx: &Context,
+    session: &Session,
+    organization: &str,
+    name: &str,
+) -> Result<Option<String>, Obstacle> {
+    if let Some(known) = cx.known.sandbox(organization, name) {
+        return Ok(known);
+    }
+    let id = match session.get_sandbox().await {
+        Ok(Some(sandbox)) if sandbox.is_active() => sandbox.id,
+        Ok(Some(sandbox)) => {
+            let state = sandbox.state.unwrap_or_default();
+            return Err(Obstacle::blocked(
+                Reason::SandboxNotActive,
+                format!("spec.sandbox: sandbox {name} is {state}, not active"),
+            ));
+        }
+        Ok(None) => {
+            return Err(Obstacle::invalid(
+                Reason::SandboxNotFound,
+                format!(
+                    "spec.sandbox: organisation {organization} has no sandbox {name}, or the platform credentials may not use it: create it, or grant the API credential a role in it"
+                ),
+            ));
+        }
+        Err(error) if error.kind() == crate::aep::ErrorKind::Denied => None,
+        Err(error) => return Err(error.into()),
+    };
+    cx.known.note_sandbox(organization, name, id.clone());
+    Ok(id)
+}

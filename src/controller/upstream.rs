@@ -1,0 +1,334 @@
+//! Adobe by role: search, read and delete, the same for whichever kind owns the object.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::managed::Managed;
+use super::site::Site;
+use crate::aep::model::ResourceKind;
+use crate::aep::{Created, Deleted, Filter, Gate, model};
+use crate::api::condition::{Reason, eq_ignoring_times};
+use crate::api::role::Role;
+use crate::api::status::{CommonStatus, ExternalObject};
+use crate::domain::lookup::Candidate;
+use crate::domain::marker::{Marker, Relation};
+use crate::domain::outcome::{Class, Obstacle};
+
+/// Dataset tag that holds the marker.
+pub const MARKER_TAG: &str = "aepOperator";
+/// Dataset tag that holds cluster, namespace and name of the owner: what a look-up filters by.
+pub const OWNER_TAG: &str = "aepOperatorOwner";
+
+/// An upstream object as it was read.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a pass holds at most three, and never a list of them for long"
+)]
+#[derive(Debug, Clone)]
+pub enum Object {
+    /// A base connection.
+    Connection(model::Connection),
+    /// A source connection.
+    SourceConnection(model::SourceConnection),
+    /// A target connection.
+    TargetConnection(model::TargetConnection),
+    /// A dataflow.
+    Flow(model::Flow),
+    /// A mapping set.
+    MappingSet(model::MappingSet),
+    /// A field group or a schema, as the registry stores it.
+    Resource(model::Resource),
+    /// A dataset.
+    DataSet(model::DataSet),
+}
+
+impl Object {
+    fn meta(&self) -> Option<&model::Meta> {
+        match self {
+            Self::Connection(object) => Some(&object.meta),
+            Self::SourceConnection(object) => Some(&object.meta),
+            Self::TargetConnection(object) => Some(&object.meta),
+            Self::Flow(object) => Some(&object.meta),
+            Self::MappingSet(_) | Self::Resource(_) | Self::DataSet(_) => None,
+        }
+    }
+
+    /// Name or title as Adobe shows it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::MappingSet(set) => set.name.as_deref().unwrap_or_default(),
+            Self::Resource(resource) => &resource.title,
+            Self::DataSet(data_set) => data_set.name.as_deref().unwrap_or_default(),
+            _ => self.meta().and_then(|meta| meta.name.as_deref()).unwrap_or_default(),
+        }
+    }
+
+    /// The description as Adobe shows it, marker included.
+    pub fn description(&self) -> &str {
+        let description = match self {
+            Self::Resource(resource) => resource.description.as_deref(),
+            Self::DataSet(data_set) => data_set.description.as_deref(),
+            Self::MappingSet(_) => None,
+            _ => self.meta().and_then(|meta| meta.description.as_deref()),
+        };
+        description.unwrap_or_default()
+    }
+
+    /// The marker that the object carries.
+    pub fn marker(&self) -> Option<Marker> {
+        match self {
+            Self::MappingSet(set) => Marker::find_in(set.name.as_deref().unwrap_or_default()),
+            Self::DataSet(data_set) => {
+                data_set.tags.get(MARKER_TAG)?.iter().find_map(|value| Marker::find_in(value))
+            }
+            _ => Marker::find_in(self.description()),
+        }
+    }
+
+    /// The etag, where the service has one.
+    pub fn etag(&self) -> Option<&crate::aep::Etag> {
+        self.meta().and_then(|meta| meta.etag.as_ref())
+    }
+
+    /// What status holds of the object.
+    pub fn external(&self, role: Role, site: &Site) -> ExternalObject {
+        let meta = self.meta();
+        let (id, etag) = match self {
+            Self::MappingSet(set) => (set.id.clone(), set.version.map(|version| version.to_string())),
+            Self::Resource(resource) => (resource.id.clone(), resource.version.clone()),
+            Self::DataSet(data_set) => (data_set.id.clone(), None),
+            _ => (
+                meta.map(|meta| meta.id.clone()).unwrap_or_default(),
+                self.etag().map(|etag| etag.as_str().to_owned()),
+            ),
+        };
+        let state = meta.map(|meta| meta.state.as_str().to_owned()).filter(|state| !state.is_empty());
+        ExternalObject { state, ..external(site, role, id, etag) }
+    }
+
+    fn candidate(&self) -> Candidate {
+        let meta = self.meta();
+        let id = match self {
+            Self::MappingSet(set) => set.id.clone(),
+            Self::Resource(resource) => resource.id.clone(),
+            Self::DataSet(data_set) => data_set.id.clone(),
+            _ => meta.map(|meta| meta.id.clone()).unwrap_or_default(),
+        };
+        Candidate {
+            id,
+            marker: self.marker(),
+            name: self.name().to_owned(),
+            created_client: meta.and_then(|meta| meta.created_client.clone()),
+            created_at: meta.and_then(|meta| meta.created_at),
+        }
+    }
+}
+
+fn external(site: &Site, role: Role, id: String, etag: Option<String>) -> ExternalObject {
+    ExternalObject {
+        role,
+        id,
+        etag,
+        state: None,
+        organization: site.organization.clone(),
+        sandbox: site.sandbox.clone(),
+        sandbox_id: site.sandbox_id.clone(),
+    }
+}
+
+/// What status holds of an object that a POST has just created.
+pub fn created(site: &Site, role: Role, created: Created) -> ExternalObject {
+    external(site, role, created.id, created.etag.map(|etag| etag.as_str().to_owned()))
+}
+
+/// What status holds of an object that a service without etags has just created.
+pub fn created_with(site: &Site, role: Role, id: String, version: Option<String>) -> ExternalObject {
+    external(site, role, id, version)
+}
+
+/// Everything that a narrowed search for a role shows: the caller decides by the marker.
+pub async fn search(site: &Site, role: Role, key: &str) -> Result<Vec<Candidate>, Obstacle> {
+    let session = &site.session;
+    let objects: Vec<Object> = match role {
+        Role::Connection | Role::Probe => all(
+            session.list::<model::Connection>(&Filter::all().equal("connectionSpec.id", key)).await?,
+            Object::Connection,
+        ),
+        Role::SourceConnection => all(
+            session.list::<model::SourceConnection>(&Filter::all().equal("baseConnectionId", key)).await?,
+            Object::SourceConnection,
+        ),
+        Role::TargetConnection => all(
+            session.list::<model::TargetConnection>(&Filter::all().equal("params.dataSetId", key)).await?,
+            Object::TargetConnection,
+        ),
+        Role::Flow => all(
+            session.list::<model::Flow>(&Filter::all().equal("sourceConnectionIds[]", key)).await?,
+            Object::Flow,
+        ),
+        Role::MappingSet => all(session.find_mapping_sets(key).await?, Object::MappingSet),
+        Role::FieldGroup => {
+            all(session.find_resources(ResourceKind::FieldGroup, key).await?, Object::Resource)
+        }
+        Role::Schema => all(session.find_resources(ResourceKind::Schema, key).await?, Object::Resource),
+        Role::Dataset => all(session.find_data_sets_by_tag(OWNER_TAG, key).await?, Object::DataSet),
+    };
+    Ok(objects.iter().map(Object::candidate).collect())
+}
+
+fn all<T>(items: Vec<T>, wrap: impl Fn(T) -> Object) -> Vec<Object> {
+    items.into_iter().map(wrap).collect()
+}
+
+/// One object by its id; `None` when Adobe answers that there is none.
+pub async fn read(
+    site: &Site,
+    role: Role,
+    id: &str,
+    version: Option<i64>,
+) -> Result<Option<Object>, Obstacle> {
+    let session = &site.session;
+    Ok(match role {
+        Role::Connection | Role::Probe => session.get::<model::Connection>(id).await?.map(Object::Connection),
+        Role::SourceConnection => {
+            session.get::<model::SourceConnection>(id).await?.map(Object::SourceConnection)
+        }
+        Role::TargetConnection => {
+            session.get::<model::TargetConnection>(id).await?.map(Object::TargetConnection)
+        }
+        Role::Flow => session.get::<model::Flow>(id).await?.map(Object::Flow),
+        // The documents disagree on the version that a plain GET returns, so the version is always named.
+        Role::MappingSet => {
+            session.get_mapping_set(id, version.unwrap_or_default()).await?.map(Object::MappingSet)
+        }
+        Role::FieldGroup => session.get_resource(ResourceKind::FieldGroup, id).await?.map(Object::Resource),
+        Role::Schema => session.get_resource(ResourceKind::Schema, id).await?.map(Object::Resource),
+        Role::Dataset => session.get_data_set(id).await?.map(Object::DataSet),
+    })
+}
+
+/// Deletes an object that carries our marker and sees it gone.
+///
+/// A 404 on GET alone proves nothing: a flow with an access label that our role lacks answers so too, and only its DELETE tells (403).
+pub async fn delete(site: &Site, gate: &Gate, role: Role, id: &str, marker: &Marker) -> Result<(), Obstacle> {
+    let session = &site.session;
+    if let Some(object) = read(site, role, id, None).await? {
+        let relation = object.marker().map(|found| found.relation(marker));
+        if !matches!(relation, Some(Relation::Ours | Relation::OtherIncarnation)) {
+            return Err(Obstacle::invalid(
+                Reason::NotOurs,
+                format!(
+                    "the {role} {id} does not carry this object's marker, so it is not deleted: delete it in AEP, or set deletionPolicy to Retain"
+                ),
+            ));
+        }
+    }
+    let deleted = match role {
+        Role::Connection | Role::Probe => session.delete::<model::Connection>(gate, id).await,
+        Role::SourceConnection => session.delete::<model::SourceConnection>(gate, id).await,
+        Role::TargetConnection => session.delete::<model::TargetConnection>(gate, id).await,
+        Role::Flow => session.delete::<model::Flow>(gate, id).await,
+        Role::FieldGroup => session.delete_resource(gate, ResourceKind::FieldGroup, id).await,
+        Role::Schema => session.delete_resource(gate, ResourceKind::Schema, id).await,
+        Role::Dataset => session.delete_data_set(gate, id).await,
+        // Data Prep documents no DELETE.
+        Role::MappingSet => return Err(Obstacle::bug("a mapping set cannot be deleted")),
+    };
+    match deleted.map_err(|error| refused_delete(error, role, id))? {
+        Deleted::Gone => Ok(()),
+        Deleted::Accepted if read(site, role, id, None).await?.is_none() => Ok(()),
+        Deleted::Accepted => Err(Obstacle::new(
+            Class::Unavailable,
+            Reason::Deleting,
+            format!("the deletion of the {role} {id} is under way upstream"),
+        )),
+    }
+}
+
+fn refused_delete(error: crate::aep::Error, role: Role, id: &str) -> Obstacle {
+    let is_denied = error.kind() == crate::aep::ErrorKind::Denied;
+    let mut obstacle = Obstacle::from(error);
+    if is_denied {
+        obstacle.reason = Reason::HiddenByAccessLabel;
+        obstacle.message = format!(
+            "Adobe refuses the deletion of the {role} {id}: {}. {}",
+            obstacle.message,
+            Reason::HiddenByAccessLabel.remedy()
+        );
+    }
+    obstacle
+}
+
+/// The version that status holds of a mapping set.
+pub fn version_of(external: Option<&ExternalObject>) -> Option<i64> {
+    external?.etag.as_deref()?.parse().ok()
+}
+
+/// A short, stable hash of anything that serialises.
+pub fn hash(value: &impl Serialize) -> String {
+    let bytes = serde_json::to_vec(value).unwrap_or_default();
+    hex(&Sha256::digest(&bytes))
+}
+
+/// A hash that tells whether a secret changed and nothing else: salted with the object's UID.
+pub fn secret_hash(uid: &str, secret: &str) -> String {
+    let mut digest = Sha256::new();
+    digest.update(uid.as_bytes());
+    digest.update([0]);
+    digest.update(secret.as_bytes());
+    hex(&digest.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().take(16).fold(String::new(), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Whether two statuses differ in anything but times of conditions.
+pub fn differs<K: Managed>(before: &K::Status, after: &K::Status) -> bool {
+    let untimed = |status: &K::Status| {
+        let mut status = status.clone();
+        let conditions: Vec<Condition> = std::mem::take(&mut K::common_mut(&mut status).conditions);
+        (status, conditions)
+    };
+    let ((before, conditions_before), (after, conditions_after)) = (untimed(before), untimed(after));
+    before != after || !eq_ignoring_times(&conditions_before, &conditions_after)
+}
+
+/// The first few of many names, for a message.
+pub fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(SHOWN) {
+        Some(more) if more > 0 => format!("{shown} and {more} more"),
+        _ => shown,
+    }
+}
+
+/// The shared part of a status, for tests and messages.
+pub fn external_in(common: &CommonStatus, role: Role) -> Option<&ExternalObject> {
+    common.external.iter().find(|external| external.role == role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_hash_depends_on_the_object_and_the_secret() {
+        assert_ne!(secret_hash("u1", "s"), secret_hash("u2", "s"));
+        assert_ne!(secret_hash("u1", "s"), secret_hash("u1", "t"));
+        assert_eq!(secret_hash("u1", "s"), secret_hash("u1", "s"));
+    }
+
+    #[test]
+    fn a_long_list_of_names_is_cut() {
+        let names: Vec<String> = (1..=7).map(|n| n.to_string()).collect();
+        assert_eq!(some_of(&names), "1, 2, 3, 4, 5 and 2 more");
+        assert_eq!(some_of(&names[..2]), "1, 2");
+    }
+}

@@ -1,0 +1,87 @@
+//! The intent: the written promise to create, kept in an annotation.
+//!
+//! It is written in the same write as the finalizer, with the resource version that was read, before anything is created. From
+//! it a later process knows that something may exist upstream, and with which key to look for it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::api::role::Role;
+
+/// What a custom resource is about to create upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// UID of the custom resource; an intent with another UID is a copy or a restore.
+    pub uid: String,
+    /// Every role that may exist upstream.
+    pub roles: BTreeMap<Role, Claim>,
+    /// Hash of the desired state that was claimed.
+    pub spec_hash: String,
+    /// Start time that a flow is created with, and keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_start: Option<Timestamp>,
+    /// When the claim was made; for people only, never compared.
+    pub time: Timestamp,
+}
+
+/// What is claimed for one role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// Raised by each deliberate re-creation.
+    pub incarnation: u32,
+    /// Value of the key that narrows a look-up, as it was when the claim was made.
+    pub key: String,
+}
+
+impl Intent {
+    /// Reads the annotation; `None` when it is absent, damaged, or of another UID.
+    pub fn read(annotation: Option<&str>, uid: &str) -> Option<Self> {
+        let intent: Self = serde_json::from_str(annotation?).ok()?;
+        (intent.uid == uid).then_some(intent)
+    }
+
+    /// The annotation's text.
+    pub fn to_annotation(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The incarnation claimed for a role.
+    pub fn incarnation(&self, role: Role) -> u32 {
+        self.roles.get(&role).map_or(1, |claim| claim.incarnation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intent() -> Intent {
+        Intent {
+            uid: "u1".into(),
+            roles: BTreeMap::from([(Role::Flow, Claim { incarnation: 2, key: "source-id".into() })]),
+            spec_hash: "h".into(),
+            effective_start: Some(Timestamp::UNIX_EPOCH),
+            time: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn an_intent_reads_back_for_its_own_uid_only() {
+        let text = intent().to_annotation();
+        assert_eq!(Intent::read(Some(&text), "u1"), Some(intent()));
+        assert_eq!(Intent::read(Some(&text), "u2"), None, "a restored or copied object starts anew");
+        assert_eq!(Intent::read(Some("{"), "u1"), None);
+        assert_eq!(Intent::read(None, "u1"), None);
+    }
+
+    #[test]
+    fn unknown_members_of_a_newer_intent_are_ignored() {
+        let mut value = serde_json::to_value(intent()).unwrap();
+        value["later"] = serde_json::json!(1);
+        assert_eq!(Intent::read(Some(&value.to_string()), "u1"), Some(intent()));
+    }
+}

@@ -1,0 +1,13 @@
+//! What to do. Pure: no async, no client, no clock; imports nothing of ours but `api`.
+//!
+//! Reading order: [`marker`] and [`intent`] (who owns what), [`plan`] (the state machine), [`outcome`] (what a pass ended
+//! with and what the user sees of it).
+
+pub mod drift;
+pub mod intent;
+pub mod lookup;
+pub mod mapping;
+pub mod marker;
+pub mod outcome;
+pub mod plan;
+pub mod retry;
