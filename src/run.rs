@@ -61,7 +61,9 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let server = telemetry::serve(args.http_addr, health.clone())
         .await
         .map_err(|error| Error::Http(args.http_addr, error))?;
-    let cx = Arc::new(context(&args, cluster).await?);
+    // A single process is the leader as long as it lives; the send gate closes when the sender is gone.
+    let (_leading, leader) = watch::channel(true);
+    let cx = Arc::new(context(&args, cluster, leader).await?);
     info!(cluster_id = cx.settings.cluster_id, aep_url = args.aep_url, "operator started");
 
     let (stop, stopped) = watch::channel(false);
@@ -91,7 +93,7 @@ async fn is_set(mut flag: watch::Receiver<bool>) {
     let _ended = flag.wait_for(|set| *set).await;
 }
 
-async fn context(args: &RunArgs, cluster: Cluster) -> Result<Context, Error> {
+async fn context(args: &RunArgs, cluster: Cluster, leader: watch::Receiver<bool>) -> Result<Context, Error> {
     let cluster_id = match &args.cluster_id {
         Some(id) => id.clone(),
         None => cluster.cluster_uid().await?.ok_or(Error::NoClusterId)?,
@@ -106,8 +108,6 @@ async fn context(args: &RunArgs, cluster: Cluster) -> Result<Context, Error> {
         ..aep::Settings::default()
     };
     let aep = Aep::new(settings, Arc::new(transport)).map_err(|error| Error::Aep(Box::new(error)))?;
-    // One process is always the leader of itself; a lease replaces this sender.
-    let (_, leader) = watch::channel(true);
     Ok(Context {
         cluster,
         aep,

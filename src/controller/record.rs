@@ -21,6 +21,8 @@ use crate::domain::retry;
 const BACKOFF_CAP: Duration = Duration::from_mins(10);
 /// The next look after a conflict.
 const SOON: Duration = Duration::from_millis(200);
+/// Conflicts in a row that are met at once; more of them are no accident.
+const CONFLICTS: u32 = 5;
 /// Passes at rest come this many times less often than inventory passes: they only make up for a lost wake-up.
 const REST_FACTOR: u32 = 12;
 
@@ -358,8 +360,8 @@ fn is_about_references(reason: Reason) -> bool {
 /// When to look again after an obstacle.
 pub(super) fn next_look(obstacle: &Obstacle, failures: u32, slow: Duration) -> Duration {
     let wait = match obstacle.effect(failures).recheck {
-        Recheck::Soon => SOON,
-        Recheck::Backoff => retry::backoff(failures, BACKOFF_CAP, rand::random()),
+        Recheck::Soon if failures <= CONFLICTS => SOON,
+        Recheck::Soon | Recheck::Backoff => retry::backoff(failures, BACKOFF_CAP, rand::random()),
         Recheck::Slow => retry::spread(slow, rand::random()),
     };
     obstacle.retry_after.map_or(wait, |after| after + retry::spread(SOON, rand::random()))

@@ -16,7 +16,7 @@ use super::objects;
 /// The user that the operator is to the API server.
 pub const OPERATOR_USER: &str = "system:serviceaccount:aep-operator-system:aep-operator";
 /// How long a test waits for a condition.
-pub const DEADLINE: Duration = Duration::from_secs(90);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 /// The four kinds, in the order of their references.
 pub const KINDS: [&str; 4] =
     ["StripeBaseConnection", "StripeSourceConnection", "IngestionMapping", "IngestionFlow"];
@@ -221,7 +221,7 @@ impl World {
                 ));
             }
         }
-        text
+        text + "the operator's log ends with\n" + &self.operator.log_tail(30)
     }
 
     /// The calls that the simulator has seen, after a sequence number.
