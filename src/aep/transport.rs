@@ -328,6 +328,8 @@ fn kind_of(status: u16, envelope: &Envelope, write: bool, told_to_wait: bool) ->
         // A missing sandbox, or a page by something in between, says nothing about the object.
         404 if envelope.foreign || number.is_some_and(is_sandbox_code) => ErrorKind::Refused,
         404 => ErrorKind::NotFound,
+        // Adobe's table of errors lists "resource not found" with this status, its examples show 404.
+        400 if number == Some(1439) => ErrorKind::NotFound,
         408 => unknown,
         412 => ErrorKind::PreconditionFailed,
         // Too early: the server declined to process it.

@@ -40,6 +40,11 @@ async fn each_status_has_one_meaning_for_reads_and_one_for_writes() {
     let plain = json!({"message": "why"});
     let cases = [
         (Reply::json(400, &flow_error("1425-400")), Refused, Refused),
+        (
+            Reply::json(412, &json!({"errorMessage": "does not match"})),
+            PreconditionFailed,
+            PreconditionFailed,
+        ),
         (Reply::json(401, &flow_error("2000-401")), Unauthorized, Unauthorized),
         (Reply::json(403, &json!({"error_code": "403003", "message": "Api Key is invalid"})), Denied, Denied),
         (Reply::json(404, &flow_error("2100-404")), Refused, Refused),
@@ -81,6 +86,8 @@ async fn a_missing_object_is_an_answer_and_a_missing_sandbox_is_not() {
     let missing =
         Reply::json(404, &json!({"errorMessage": "flows not found with id", "errorDetails": "same"}));
     assert_eq!(get(&session(&Fake::answering([missing]))).await.expect("an answer"), None);
+    let listed = Reply::json(400, &flow_error("1439-400"));
+    assert_eq!(get(&session(&Fake::answering([listed]))).await.expect("an answer"), None);
     let hidden = Reply::json(404, &flow_error("1439-404"));
     assert_eq!(get(&session(&Fake::answering([hidden]))).await.expect("an answer"), None);
     let error = get(&session(&Fake::answering([Reply::json(404, &flow_error("2103-404"))])))

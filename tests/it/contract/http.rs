@@ -52,6 +52,47 @@ async fn a_chain_is_made_over_the_wire() {
     assert_eq!(runs.first().map(|run| run.status.clone()), Some(RunStatus::Success));
 }
 
+#[derive(Clone, Default)]
+struct Captured(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_whole_http_stack_logs_no_secret_at_trace_level() {
+    let captured = Captured::default();
+    let writer = captured.clone();
+    // With a single subscriber, a log statement first reached by another test's thread would be cached as switched off.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let Served { world, _stop } = served().await;
+    let mut new = new_base();
+    new.access_token = SecretString::from("sk_test_canary_0123456789abcdef");
+    let base = world.try_base(&new).await.unwrap();
+    world.session.get::<Connection>(&base.id).await.unwrap();
+    let log = String::from_utf8_lossy(&captured.0.lock().unwrap()).into_owned();
+    assert!(
+        log.contains("hyper") && log.contains("aep_call"),
+        "the log should hold both the stack's and our lines"
+    );
+    for secret in ["sim-client-secret", "sk_test_canary", "Bearer "] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+}
+
 #[tokio::test]
 async fn a_connection_cut_on_the_wire_is_ambiguous_for_a_write_and_retried_for_a_read() {
     let Served { world, _stop } = served().await;
