@@ -158,7 +158,7 @@ fn faults(world: &mut World, call: &Incoming, rest: &[&str]) -> Answer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ClockChange {
     #[serde(default)]
-    advance_seconds: f64,
+    advance_seconds: i64,
     #[serde(default)]
     advance_ms: i64,
 }
@@ -166,7 +166,7 @@ struct ClockChange {
 fn clock(world: &mut World, call: &Incoming, real_ms: i64) -> Answer {
     if call.method == "POST" {
         let change: ClockChange = body(call)?;
-        let by_ms = change.advance_ms.saturating_add((change.advance_seconds * 1000.0) as i64);
+        let by_ms = change.advance_ms.saturating_add(change.advance_seconds.saturating_mul(1000));
         if by_ms < 0 {
             return Err(refuse(400, "time does not run backwards"));
         }

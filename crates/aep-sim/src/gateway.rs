@@ -144,7 +144,7 @@ fn sandbox_name(incoming: &Incoming, switches: &Switches, service: Service) -> R
 
 fn sandbox_error(service: Service, code: u16, name: &str) -> Reply {
     let reply = flow_service::errors::error(code, format!("Sandbox [{name}] cannot be used"));
-    if service == Service::FlowService {
+    if service == Service::Flow {
         return reply;
     }
     let title = reply.body.as_ref().and_then(|body| body.get("title")).cloned().unwrap_or_default();

@@ -43,7 +43,7 @@ impl Sim {
         let (stop, mut stopped) = tokio::sync::watch::channel(false);
         let mut signal = stopped.clone();
         let service = self.router().into_make_service_with_connect_info::<Cut>();
-        let server = axum::serve(CutListener(listener), service).with_graceful_shutdown(async move {
+        let serving = axum::serve(CutListener(listener), service).with_graceful_shutdown(async move {
             let _closed = signal.wait_for(|stop| *stop).await;
         });
         let sim = self.clone();
@@ -62,7 +62,7 @@ impl Sim {
             tokio::time::sleep(DRAIN).await;
         };
         tokio::select! {
-            served = server => served,
+            served = serving => served,
             () = deadline => { let _closed = stopped.wait_for(|stop| *stop).await; Ok(()) }
             () = ticker => Ok(()),
         }

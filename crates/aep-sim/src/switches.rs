@@ -81,7 +81,7 @@ pub enum MissingSandbox {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum MappingSetDefaultVersion {
-    /// Version 0, as the OpenAPI document says.
+    /// Version 0, as the `OpenAPI` document says.
     #[default]
     Zero,
     /// The newest version, as a widely used client assumes.
@@ -185,7 +185,7 @@ pub struct Switches {
     pub refuse_delete_while_running: bool,
     /// The answer of `POST /runs`.
     pub runs_answer: RunsAnswer,
-    /// Whether `subOp` is required on `/action`, as the OpenAPI document says.
+    /// Whether `subOp` is required on `/action`, as the `OpenAPI` document says.
     pub sub_op_required: bool,
     /// The longest name and description that Flow Service stores; longer ones get 400. Zero means no bound.
     pub max_text: usize,

@@ -128,7 +128,7 @@ fn tags(shape: &FlowShape<'_>) -> BTreeMap<String, Vec<String>> {
 }
 
 /// The difference of one object of a flow.
-pub(super) fn drift(flow: &IngestionFlow, shape: &FlowShape<'_>, role: Role, object: &Object) -> Drift {
+pub(super) fn drift(shape: &FlowShape<'_>, role: Role, object: &Object) -> Drift {
     let desired = shape.desired;
     match object {
         Object::DataSet(data_set) => {

@@ -66,7 +66,7 @@ impl Engine<'_> {
         match outcome {
             TransitionEnd::Gone => return self.store.remove(kind, id, at_ms),
             TransitionEnd::State(Some(state)) if kind == Kind::Flow => {
-                action::settle(&mut entity, &state, at_ms)
+                action::settle(&mut entity, &state, at_ms);
             }
             TransitionEnd::State(state) => entity.set_state(state.as_deref()),
             TransitionEnd::Undone(doc) => undo(&mut entity, *doc),
