@@ -15,7 +15,7 @@ use crate::incoming::Incoming;
 use crate::sim::Sim;
 use crate::switches::Switches;
 use crate::wire::Reply;
-use crate::world::{Space, World};
+use crate::world::World;
 
 /// What the index page says.
 const ENDPOINTS: &[(&str, &str)] = &[
@@ -76,7 +76,7 @@ fn route(world: &mut World, call: &Incoming, parts: &[&str], real_ms: i64) -> An
         (_, ["switches"]) => switches(world, call),
         ("POST", ["seed"]) => seed::seed(world, &body(call)?, now_ms),
         (_, ["objects", id]) => objects::object(world, call, id, now_ms),
-        (_, ["sandboxes", org, name]) => sandbox(world, call, org, name),
+        (_, ["sandboxes", org, name]) => sandbox(world, call, org, name, now_ms),
         (_, ["ims"]) => ims(world, call, real_ms),
         ("POST", ["stripe"]) => stripe(world, call, now_ms),
         ("POST", ["reset"]) => {
@@ -189,22 +189,21 @@ fn switches(world: &mut World, call: &Incoming) -> Answer {
     Ok(ok(json!(world.state.switches)))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 struct SandboxChange {
-    #[serde(default)]
     reset: bool,
     state: Option<String>,
     role_lost: Option<bool>,
 }
 
-fn sandbox(world: &mut World, call: &Incoming, org: &str, name: &str) -> Answer {
+fn sandbox(world: &mut World, call: &Incoming, org: &str, name: &str, now_ms: i64) -> Answer {
+    let change = if call.method == "POST" { body(call)? } else { SandboxChange::default() };
+    if change.reset {
+        world.reset_space(org, name, now_ms);
+    }
     let space = world.space(org, name).ok_or_else(|| refuse(404, "no such sandbox"))?;
     if call.method == "POST" {
-        let change: SandboxChange = body(call)?;
-        if change.reset {
-            *space = Space::new(uuid::Uuid::new_v4().to_string());
-        }
         if let Some(state) = change.state {
             space.state = state;
         }

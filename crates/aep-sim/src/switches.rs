@@ -157,6 +157,8 @@ pub struct Switches {
     pub get_lag_ms: i64,
     /// How complete explore is.
     pub explore: ExploreMode,
+    /// How long every call takes, in real milliseconds.
+    pub latency_ms: u64,
     /// What a call without a sandbox header gets.
     pub missing_sandbox: MissingSandbox,
     /// Request limits of the gateway.
@@ -210,6 +212,7 @@ impl Default for Switches {
             list_lag_ms: 0,
             get_lag_ms: 0,
             explore: ExploreMode::default(),
+            latency_ms: 0,
             missing_sandbox: MissingSandbox::default(),
             limits: Limits::default(),
             transition_ms: 0,

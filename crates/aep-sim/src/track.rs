@@ -75,6 +75,6 @@ pub fn created(reply: &Reply) -> Option<String> {
 }
 
 /// The last part of an id, whichever of its forms is given.
-fn plain(id: &str) -> String {
+pub fn plain(id: &str) -> String {
     id.rsplit(['/', '.']).next().unwrap_or(id).to_owned()
 }
