@@ -32,6 +32,8 @@ mod runs;
 mod sandbox;
 mod schema_registry;
 pub mod spec;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod wire;
 

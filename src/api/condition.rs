@@ -1,8 +1,9 @@
 //! Conditions: their types, and the one function that merges a condition into a list.
 //!
-//! The reasons are in their own file and re-exported here. Which condition an object deserves is decided elsewhere; this file
-//! only keeps the list as the Kubernetes conventions ask: one entry per type, sorted, and a transition time that moves only
-//! when the status moves, so that writing the same state again changes nothing.
+//! The reasons are in their own file and re-exported here. Which condition an object deserves is decided
+//! elsewhere; this file only keeps the list as the Kubernetes conventions ask: one entry per type, sorted,
+//! and a transition time that moves only when the status moves, so that writing the same state again changes
+//! nothing.
 
 use std::fmt;
 
@@ -36,7 +37,8 @@ pub enum ConditionType {
     DataFresh,
     /// The operator keeps its hands off. Present only while true.
     Paused,
-    /// So much vanished from the sandbox at once that the operator does not believe it. Present only while true.
+    /// So much vanished from the sandbox at once that the operator does not believe it. Present only while
+    /// true.
     InventorySuspect,
     /// Work is going on or will be tried again (kstatus). Present only while true.
     Reconciling,

@@ -1,7 +1,7 @@
 //! The CRDs as they are shipped: what the derived ones lack, in one place.
 //!
-//! Rules, bounds and descriptions of our own fields stand at the fields. Here stands only what no attribute can say: bounds of
-//! types that are not ours, the default of status, and the removal of `nullable`.
+//! Rules, bounds and descriptions of our own fields stand at the fields. Here stands only what no attribute
+//! can say: bounds of types that are not ours, the default of status, and the removal of `nullable`.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -32,7 +32,7 @@ fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
         let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else {
             continue;
         };
-        refuse_null(root);
+        tidy(root);
         if let Some(status) = root.properties.as_mut().and_then(|fields| fields.get_mut("status")) {
             status.default = Some(JSON(status_before_the_first_pass()));
             status.description = Some("What the operator knows. Written by the operator only.".to_owned());
@@ -42,7 +42,8 @@ fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd
 }
 
-/// What an object's status is until the operator has seen it, so that a tool which waits for Ready waits from the first second.
+/// What an object's status is until the operator has seen it, so that a tool which waits for Ready waits from
+/// the first second.
 fn status_before_the_first_pass() -> serde_json::Value {
     json!({
         "observedGeneration": -1,
@@ -57,18 +58,24 @@ fn status_before_the_first_pass() -> serde_json::Value {
     })
 }
 
-/// Optional fields are absent, not null. Without `nullable` the API server drops a null, or refuses it in a server-side apply;
-/// with it, the null would be stored.
-fn refuse_null(schema: &mut JSONSchemaProps) {
+/// What holds for every field.
+///
+/// Optional fields are absent, not null: without `nullable` the API server drops a null, or refuses it in a
+/// server-side apply; with it, the null would be stored. Descriptions lose the line breaks of our source code.
+fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    if let Some(text) = &mut schema.description {
+        *text =
+            text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+    }
     for field in schema.properties.iter_mut().flat_map(|fields| fields.values_mut()) {
-        refuse_null(field);
+        tidy(field);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(item)) = &mut schema.items {
-        refuse_null(item);
+        tidy(item);
     }
     if let Some(JSONSchemaPropsOrBool::Schema(value)) = &mut schema.additional_properties {
-        refuse_null(value);
+        tidy(value);
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::policy::{Approval, DeletionPolicy, DriftPolicy, History, UpstreamDeletionPolicy};
 use super::reference::LocalRef;
 use super::rule::{self, rule};
+pub use super::schedule::{Frequency, Schedule};
 use super::status::CommonStatus;
 
 /// What flows where, when, and how a change is made.
@@ -36,30 +37,31 @@ use super::status::CommonStatus;
     ),
     validation = rule(
         "!has(self.partialIngestion) || !has(self.errorDiagnostics) || self.errorDiagnostics",
-        "partialIngestion always writes error diagnostics: remove errorDiagnostics: false, or remove partialIngestion",
+        "partialIngestion always writes error diagnostics: remove errorDiagnostics: false, or remove \
+         partialIngestion",
     )
 )]
 pub struct IngestionFlowSpec {
-    /// Name of the flow in Flow Service. One line, at most 200 characters. Absent: `<namespace>/<name>` of this object. A change
-    /// is applied in place.
+    /// Name of the flow in Flow Service. One line, at most 200 characters. Absent: `<namespace>/<name>` of
+    /// this object. A change is applied in place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 200))]
     #[x_kube(validation = rule::one_line(), validation = rule::no_marker())]
     pub display_name: Option<String>,
-    /// Free text of at most 1,000 characters for the people who see the flow upstream. The operator adds its ownership marker as
-    /// a last line. A change is applied in place.
+    /// Free text of at most 1,000 characters for the people who see the flow upstream. The operator adds its
+    /// ownership marker as a last line. A change is applied in place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1000))]
     #[x_kube(validation = rule::no_marker())]
     pub description: Option<String>,
-    /// The `StripeSourceConnection` to read, in the same namespace; no other flow may read it. A change replaces the flow: a new
-    /// one is made, the old one is stopped and deleted, see `replacement`.
+    /// The `StripeSourceConnection` to read, in the same namespace; no other flow may read it. A change
+    /// replaces the flow: a new one is made, the old one is stopped and deleted, see `replacement`.
     pub source_connection_ref: LocalRef,
-    /// The `IngestionMapping` to apply, in the same namespace; it must be of the same organisation, sandbox and resource as the
-    /// source. A change, or a new version of its rows, is applied in place.
+    /// The `IngestionMapping` to apply, in the same namespace; it must be of the same organisation, sandbox
+    /// and resource as the source. A change, or a new version of its rows, is applied in place.
     pub mapping_ref: LocalRef,
-    /// The dataset to write to: exactly one of `existing` and `managed`. Once it is in use it changes only together with
-    /// `sourceConnectionRef`.
+    /// The dataset to write to: exactly one of `existing` and `managed`. Once it is in use it changes only
+    /// together with `sourceConnectionRef`.
     pub dataset: Dataset,
     /// When the flow runs. A change is applied in place.
     pub schedule: Schedule,
@@ -72,8 +74,8 @@ pub struct IngestionFlowSpec {
     /// Accept runs in which some records fail. Absent: off, one failed record fails the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial_ingestion: Option<PartialIngestion>,
-    /// Access labels of the flow, at most 32, for example `core/C12`. The operator's own credential needs a role with these
-    /// labels, or it can no longer read the flow.
+    /// Access labels of the flow, at most 32, for example `core/C12`. The operator's own credential needs a
+    /// role with these labels, or it can no longer read the flow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 128)))]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
@@ -82,26 +84,29 @@ pub struct IngestionFlowSpec {
         "each access label must be <group>/<label>, for example core/C12",
     ))]
     pub access_labels: Vec<String>,
-    /// What happens when the flow was deleted upstream: `Hold` waits for an approval, since someone may have stopped it in an
-    /// emergency; `Recreate` makes it again from the end of its last success.
+    /// What happens when the flow was deleted upstream: `Hold` waits for an approval, since someone may have
+    /// stopped it in an emergency; `Recreate` makes it again from the end of its last success.
     #[serde(default)]
     pub on_upstream_deletion: UpstreamDeletionPolicy,
-    /// How the flow is replaced when `sourceConnectionRef` changes. Absent: shown in `status.pending` and held for approval.
+    /// How the flow is replaced when `sourceConnectionRef` changes. Absent: shown in `status.pending` and
+    /// held for approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replacement: Option<Replacement>,
-    /// How old the last successful run may be before the condition `DataFresh` is False. Absent: no such condition.
+    /// How old the last successful run may be before the condition `DataFresh` is False. Absent: no such
+    /// condition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freshness: Option<Freshness>,
-    /// Take over an existing flow instead of creating one. The operator stops after reading it and lists every difference in
-    /// `status.pending`, until that is approved.
+    /// Take over an existing flow instead of creating one. The operator stops after reading it and lists
+    /// every difference in `status.pending`, until that is approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<AdoptFlow>,
-    /// What happens upstream when this object is deleted. Absent: `Delete` for what the operator created, `Retain` for what
-    /// was adopted. A managed dataset has a policy of its own; `Retain` here wins over `Delete` there.
+    /// What happens upstream when this object is deleted. Absent: `Delete` for what the operator created,
+    /// `Retain` for what was adopted. A managed dataset has a policy of its own; `Retain` here wins over
+    /// `Delete` there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
-    /// What happens when the flow was changed by someone else: `Correct` puts it back, `Report` only says so in the condition
-    /// Synced.
+    /// What happens when the flow was changed by someone else: `Correct` puts it back, `Report` only says so
+    /// in the condition Synced.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
 }
@@ -110,8 +115,8 @@ fn enabled() -> bool {
     true
 }
 
-/// The dataset stays with its source connection once it is in use. Before that a wrong name can be put right, and afterwards the
-/// name of an existing dataset may still give way to the id it stood for.
+/// The dataset stays with its source connection once it is in use. Before that a wrong name can be put right,
+/// and afterwards the name of an existing dataset may still give way to the id it stood for.
 fn dataset_is_kept() -> kube::core::Rule {
     rule(
         "self.spec.sourceConnectionRef.name != oldSelf.spec.sourceConnectionRef.name \
@@ -124,18 +129,20 @@ fn dataset_is_kept() -> kube::core::Rule {
              && (self.spec.dataset.existing == oldSelf.spec.dataset.existing \
                  || (has(self.spec.dataset.existing.id) && oldSelf.status.external.exists(e, \
                      e.role == 'dataset' && e.id == self.spec.dataset.existing.id))))",
-        "dataset is in use and changes only together with sourceConnectionRef: keep it (or name the same dataset by its id), or give a new sourceConnectionRef as well",
+        "dataset is in use and changes only together with sourceConnectionRef: keep it (or name the same \
+         dataset by its id), or give a new sourceConnectionRef as well",
     )
     .field_path(".spec.dataset")
 }
 
-/// The dataset to write to: exactly one of `existing` and `managed`. Once it is in use it changes only together with
-/// `sourceConnectionRef`.
+/// The dataset to write to: exactly one of `existing` and `managed`. Once it is in use it changes only
+/// together with `sourceConnectionRef`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::exactly_one("existing", "managed"))]
 pub struct Dataset {
-    /// A dataset that exists; it is written to but never changed or deleted. Its schema must be that of the mapping.
+    /// A dataset that exists; it is written to but never changed or deleted. Its schema must be that of the
+    /// mapping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub existing: Option<ExistingDataset>,
     /// A dataset that the operator creates, of the mapping's schema.
@@ -143,8 +150,8 @@ pub struct Dataset {
     pub managed: Option<ManagedDataset>,
 }
 
-/// A dataset that exists, named by exactly one of name and id; it is written to but never changed or deleted. Its schema must be
-/// that of the mapping.
+/// A dataset that exists, named by exactly one of name and id; it is written to but never changed or deleted.
+/// Its schema must be that of the mapping.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::exactly_one("name", "id"))]
@@ -168,12 +175,13 @@ pub struct ManagedDataset {
     #[schemars(length(min = 1, max = 200))]
     #[x_kube(validation = rule::one_line(), validation = rule::no_marker())]
     pub name: String,
-    /// What happens to the dataset when this object is deleted. It holds customer data, so `Delete` must be asked for, and is never
-    /// done while another flow writes to it. A retained one is taken up again by an object of the same namespace, kind and name.
+    /// What happens to the dataset when this object is deleted. It holds customer data, so `Delete` must be
+    /// asked for, and is never done while another flow writes to it. A retained one is taken up again by an
+    /// object of the same namespace, kind and name.
     #[serde(default = "retain")]
     pub deletion_policy: DeletionPolicy,
-    /// Take over an existing dataset instead of creating one. The operator stops after reading it and lists every difference in
-    /// `status.pending`, until that is approved.
+    /// Take over an existing dataset instead of creating one. The operator stops after reading it and lists
+    /// every difference in `status.pending`, until that is approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<AdoptDataset>,
 }
@@ -182,88 +190,14 @@ fn retain() -> DeletionPolicy {
     DeletionPolicy::Retain
 }
 
-/// Take over an existing dataset instead of creating one. The operator stops after reading it and lists every difference in
-/// `status.pending`, until that is approved.
+/// Take over an existing dataset instead of creating one. The operator stops after reading it and lists every
+/// difference in `status.pending`, until that is approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct AdoptDataset {
     /// Id of the dataset to take over, 24 hex digits.
     #[schemars(length(min = 24, max = 24))]
     #[x_kube(validation = rule::dataset_id())]
     pub id: String,
-}
-
-/// When the flow runs. A change is applied in place.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = rule(
-        "self.frequency != 'once' || !has(self.interval)",
-        "a flow with frequency once has no interval: remove interval, or choose minute, hour, day or week",
-    ),
-    validation = rule(
-        "self.frequency == 'once' || has(self.interval)",
-        "interval is required with this frequency: add it, for example interval: 1 with frequency: hour",
-    ),
-    validation = rule(
-        "self.frequency != 'once' || !has(self.backfill)",
-        "a flow with frequency once reads everything in its one run: remove backfill",
-    ),
-    validation = rule(
-        "self.frequency != 'minute' || !has(self.interval) || self.interval >= 15",
-        "with frequency minute Adobe accepts no interval below 15: give 15 or more",
-    ),
-    validation = rule(
-        "self.frequency == oldSelf.frequency || (self.frequency != 'once' && oldSelf.frequency != 'once')",
-        "frequency never changes to or from once: keep it, or create another IngestionFlow with a source connection of its own",
-    )
-)]
-pub struct Schedule {
-    /// Unit of `interval`: `minute`, `hour`, `day` or `week`; or `once` for a single run. It never changes to or from `once`.
-    pub frequency: Frequency,
-    /// Number of units between two runs: at least 15 with `minute`, else at least 1. Required, except that `once` has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 525_600))]
-    pub interval: Option<i64>,
-    /// Time of the first run, in RFC 3339 such as `2026-12-01T00:00:00Z`, in whole seconds. Absent: when the flow is first created. Once the
-    /// flow has started, a changed value is ignored, and the condition Synced says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = rule(
-        "self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2100-01-01T00:00:00Z')",
-        "startTime must lie between the years 2000 and 2099, for example 2026-12-01T00:00:00Z",
-    ))]
-    pub start_time: Option<Time>,
-    /// Whether the first run also reads what was there before `startTime`. Not with `once`. Absent: as Adobe decides (no).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub backfill: Option<bool>,
-}
-
-/// Unit of a schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Frequency {
-    /// One run.
-    Once,
-    /// Minutes, at least 15.
-    Minute,
-    /// Hours.
-    Hour,
-    /// Days.
-    Day,
-    /// Weeks.
-    Week,
-}
-
-impl Frequency {
-    /// The value as Flow Service spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Once => "once",
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Week => "week",
-        }
-    }
 }
 
 /// Accept runs in which some records fail. Absent: off, one failed record fails the run.
@@ -274,27 +208,32 @@ pub struct PartialIngestion {
     pub percent: i64,
 }
 
-/// How the flow is replaced when `sourceConnectionRef` changes. Absent: shown in `status.pending` and held for approval.
+/// How the flow is replaced when `sourceConnectionRef` changes. Absent: shown in `status.pending` and held
+/// for approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = rule(
     "!has(self.approval) || self.approval != 'Automatic' || has(self.history)",
-    "approval Automatic needs history: say None to go on where the old flow ended, or Full to ingest everything again",
+    "approval Automatic needs history: say None to go on where the old flow ended, or Full to ingest \
+     everything again",
 ))]
 pub struct Replacement {
-    /// `Manual` waits until the digest in `status.pending` is approved, `Automatic` goes on at once and needs `history`.
+    /// `Manual` waits until the digest in `status.pending` is approved, `Automatic` goes on at once and needs
+    /// `history`.
     #[serde(default)]
     pub approval: Approval,
-    /// What the new flow ingests of the past: `None` starts where the last successful run of the old flow ended, `Full` ingests
-    /// everything again.
+    /// What the new flow ingests of the past: `None` starts where the last successful run of the old flow
+    /// ended, `Full` ingests everything again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
 }
 
-/// How old the last successful run may be before the condition `DataFresh` is False. Absent: no such condition.
+/// How old the last successful run may be before the condition `DataFresh` is False. Absent: no such
+/// condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Freshness {
-    /// A whole number of minutes, hours or days: `90m`, `3h`, `2d`. Choose at least two intervals of the schedule.
+    /// A whole number of minutes, hours or days: `90m`, `3h`, `2d`. Choose at least two intervals of the
+    /// schedule.
     #[schemars(length(min = 2, max = 6))]
     #[x_kube(validation = rule(
         "self.matches('^[1-9][0-9]{0,4}[mhd]$')",
@@ -321,12 +260,13 @@ impl Freshness {
     }
 }
 
-/// Take over an existing flow instead of creating one. The operator stops after reading it and lists every difference in
-/// `status.pending`, until that is approved.
+/// Take over an existing flow instead of creating one. The operator stops after reading it and lists every
+/// difference in `status.pending`, until that is approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdoptFlow {
-    /// Id (UUID) of the flow to take over. Its source connection and mapping must be those that the references name.
+    /// Id (UUID) of the flow to take over. Its source connection and mapping must be those that the
+    /// references name.
     #[schemars(length(min = 36, max = 36))]
     #[x_kube(validation = rule::uuid())]
     pub flow_id: String,

@@ -32,50 +32,52 @@ use super::status::CommonStatus;
     "a mapping needs rows: give builtin, for example {name: charges/v1}, or at least one entry of mappings",
 ))]
 pub struct IngestionMappingSpec {
-    /// Name of the mapping set in Data Prep, which stands before the operator's marker there. One line, at most 200
-    /// characters. Absent: `<namespace>/<name>` of this object. A change is applied in place.
+    /// Name of the mapping set in Data Prep, which stands before the operator's marker there. One line, at
+    /// most 200 characters. Absent: `<namespace>/<name>` of this object. A change is applied in place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 200))]
     #[x_kube(validation = rule::one_line(), validation = rule::no_marker())]
     pub display_name: Option<String>,
-    /// Free text of at most 1,000 characters: the description of the managed schema and field group, before the operator's
-    /// ownership marker. A change is applied in place.
+    /// Free text of at most 1,000 characters: the description of the managed schema and field group, before
+    /// the operator's ownership marker. A change is applied in place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1000))]
     #[x_kube(validation = rule::no_marker())]
     pub description: Option<String>,
-    /// The `StripeSourceConnection` whose records the rows read, in the same namespace. Immutable. It gives the sandbox, the
-    /// credentials and the explored source fields.
+    /// The `StripeSourceConnection` whose records the rows read, in the same namespace. Immutable. It gives
+    /// the sandbox, the credentials and the explored source fields.
     #[x_kube(validation = rule::immutable("sourceConnectionRef"))]
     pub source_connection_ref: LocalRef,
-    /// The XDM schema that the rows write to: exactly one of `existing` and `managed`. Which one is immutable.
+    /// The XDM schema that the rows write to: exactly one of `existing` and `managed`. Which one is
+    /// immutable.
     pub target_schema: TargetSchema,
     /// Rows that are shipped with the operator and frozen per version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builtin: Option<Builtin>,
-    /// Own rows, at most 2,000, one per destination. They are added to the shipped rows; a row with the destination of a
-    /// shipped one takes its place. Above some 1,500 rows use `kubectl apply --server-side`, since the annotation of the
-    /// client-side apply is then too long.
+    /// Own rows, at most 2,000, one per destination. They are added to the shipped rows; a row with the
+    /// destination of a shipped one takes its place. Above some 1,500 rows use `kubectl apply --server-side`,
+    /// since the annotation of the client-side apply is then too long.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 2000))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["destination"]))]
     pub mappings: Vec<MappingRow>,
-    /// Take over an existing mapping set instead of creating one. The operator stops after reading it and lists every
-    /// difference in `status.pending`, until that is approved.
+    /// Take over an existing mapping set instead of creating one. The operator stops after reading it and
+    /// lists every difference in `status.pending`, until that is approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<AdoptMappingSet>,
-    /// What happens upstream when this object is deleted. Data Prep has no deletion of mapping sets, so the set stays in any
-    /// case and is named in an event; a managed schema has a policy of its own. `Retain` here wins over `Delete` there.
+    /// What happens upstream when this object is deleted. Data Prep has no deletion of mapping sets, so the
+    /// set stays in any case and is named in an event; a managed schema has a policy of its own. `Retain`
+    /// here wins over `Delete` there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
-    /// What happens when the mapping set was changed by someone else: `Correct` writes a new version with the rows of this
-    /// object, `Report` only says so in the condition Synced.
+    /// What happens when the mapping set was changed by someone else: `Correct` writes a new version with the
+    /// rows of this object, `Report` only says so in the condition Synced.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
 }
 
-/// The pick of an existing schema stays with what the mapping set was created for. Before that a wrong title can be put right,
-/// and afterwards a title may still give way to the `$id` it stood for.
+/// The pick of an existing schema stays with what the mapping set was created for. Before that a wrong title
+/// can be put right, and afterwards a title may still give way to the `$id` it stood for.
 fn existing_schema_is_kept() -> kube::core::Rule {
     rule(
         "!has(self.spec.targetSchema.existing) || !has(oldSelf.spec.targetSchema.existing) \
@@ -84,7 +86,8 @@ fn existing_schema_is_kept() -> kube::core::Rule {
          || !oldSelf.status.external.exists(e, e.role == 'mapping-set') \
          || (has(self.spec.targetSchema.existing.id) && has(oldSelf.status.schemaId) \
              && self.spec.targetSchema.existing.id == oldSelf.status.schemaId)",
-        "targetSchema.existing is immutable once the mapping set exists: keep it (or name the same schema by its id), or create another IngestionMapping",
+        "targetSchema.existing is immutable once the mapping set exists: keep it (or name the same schema \
+         by its id), or create another IngestionMapping",
     )
     .field_path(".spec.targetSchema.existing")
 }
@@ -105,8 +108,8 @@ pub struct TargetSchema {
     pub managed: Option<ManagedSchema>,
 }
 
-/// A schema that exists and is only read, named by exactly one of title and id. It may not change any more once the mapping set
-/// exists.
+/// A schema that exists and is only read, named by exactly one of title and id. It may not change any more
+/// once the mapping set exists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::exactly_one("title", "id"))]
@@ -122,18 +125,21 @@ pub struct ExistingSchema {
     pub id: Option<String>,
 }
 
-/// A schema that the operator builds from the rows: a field group `<title> fields` and a schema of the class. Missing fields are
-/// added, never removed or changed in type.
+/// A schema that the operator builds from the rows: a field group `<title> fields` and a schema of the class.
+/// Missing fields are added, never removed or changed in type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = rule(
-        "!has(self.profile) || !self.profile || (has(self.identities) && self.identities.exists(i, has(i.primary) && i.primary))",
-        "profile needs a primary identity: mark one entry of identities with primary: true, or set profile: false",
+        "!has(self.profile) || !self.profile || (has(self.identities) && self.identities.exists(i, \
+         has(i.primary) && i.primary))",
+        "profile needs a primary identity: mark one entry of identities with primary: true, or set \
+         profile: false",
     ),
     validation = rule(
         "!has(oldSelf.profile) || !oldSelf.profile || (has(self.profile) && self.profile)",
-        "profile cannot be switched off again: Adobe keeps a schema in the union for ever, so set profile: true",
+        "profile cannot be switched off again: Adobe keeps a schema in the union for ever, so set profile: \
+         true",
     ),
     validation = rule(
         "!has(self.identities) || self.identities.filter(i, has(i.primary) && i.primary).size() <= 1",
@@ -141,8 +147,8 @@ pub struct ExistingSchema {
     )
 )]
 pub struct ManagedSchema {
-    /// Title of the schema, unique among all resources of Schema Registry in the sandbox; the field group is called
-    /// `<title> fields`. One line, at most 200 characters. Immutable.
+    /// Title of the schema, unique among all resources of Schema Registry in the sandbox; the field group is
+    /// called `<title> fields`. One line, at most 200 characters. Immutable.
     #[schemars(length(min = 1, max = 200))]
     #[x_kube(
         validation = rule::one_line(),
@@ -167,16 +173,17 @@ pub struct ManagedSchema {
     #[schemars(length(max = 20))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["destination"]))]
     pub identities: Vec<Identity>,
-    /// Whether the schema takes part in Real-Time Customer Profile. `true` is one-way (Adobe never takes a schema out of the
-    /// union again) and needs a primary identity.
+    /// Whether the schema takes part in Real-Time Customer Profile. `true` is one-way (Adobe never takes a
+    /// schema out of the union again) and needs a primary identity.
     #[serde(default)]
     pub profile: bool,
-    /// What happens to the schema and the field group when this object is deleted. A schema holds the shape of customer data, so
-    /// `Delete` must be asked for, and is never done while a dataset uses the schema or it is in the union.
+    /// What happens to the schema and the field group when this object is deleted. A schema holds the shape
+    /// of customer data, so `Delete` must be asked for, and is never done while a dataset uses the schema or
+    /// it is in the union.
     #[serde(default = "retain")]
     pub deletion_policy: DeletionPolicy,
-    /// Take over an existing schema and field group instead of creating them. The operator stops after reading them and lists
-    /// every difference in `status.pending`, until that is approved.
+    /// Take over an existing schema and field group instead of creating them. The operator stops after
+    /// reading them and lists every difference in `status.pending`, until that is approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<AdoptSchema>,
 }
@@ -198,7 +205,8 @@ pub struct Identity {
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = rule(
         "self.matches('^[A-Za-z0-9_-]+$')",
-        "namespace must be the code of an identity namespace, for example Email: letters, digits, '_' and '-'",
+        "namespace must be the code of an identity namespace, for example Email: letters, digits, '_' and \
+         '-'",
     ))]
     pub namespace: String,
     /// Whether it is the primary identity of the schema. Absent: no.
@@ -206,8 +214,8 @@ pub struct Identity {
     pub primary: Option<bool>,
 }
 
-/// Take over an existing schema and field group instead of creating them. The operator stops after reading them and lists every
-/// difference in `status.pending`, until that is approved.
+/// Take over an existing schema and field group instead of creating them. The operator stops after reading
+/// them and lists every difference in `status.pending`, until that is approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdoptSchema {
@@ -225,8 +233,8 @@ pub struct AdoptSchema {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Builtin {
-    /// Name and version of the rows, `<resourcePath>/v1`; it must fit the source. `charges/v1` are the 36 rows of Adobe's
-    /// tutorial.
+    /// Name and version of the rows, `<resourcePath>/v1`; it must fit the source. `charges/v1` are the 36
+    /// rows of Adobe's tutorial.
     pub name: BuiltinName,
     /// Destinations of shipped rows to leave out, at most 200, written as in the shipped rows, for example
     /// `_{TENANT_ID}.charges_data.receipt_url`.
@@ -263,34 +271,40 @@ pub enum BuiltinName {
     PricesV1,
 }
 
-/// One row. Optional members have no CRD default: a default inside a list item differs for ever under server-side apply.
+/// One row. Optional members have no CRD default: a default inside a list item differs for ever under
+/// server-side apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = rule(
         "size(self.source) <= 1024 || (has(self.type) && self.type == 'Expression')",
-        "source is longer than 1,024 characters, which only a row of type Expression may be (up to 4,096): shorten it",
+        "source is longer than 1,024 characters, which only a row of type Expression may be (up to 4,096): \
+         shorten it",
     ),
     validation = rule(
-        "!self.source.contains('(') || self.source.contains('${') || (has(self.type) && self.type == 'Expression')",
-        "source looks like an expression: add type: Expression to the row, or write a plain path such as data.id",
+        "!self.source.contains('(') || self.source.contains('${') || (has(self.type) && self.type == \
+         'Expression')",
+        "source looks like an expression: add type: Expression to the row, or write a plain path such as \
+         data.id",
     )
 )]
 pub struct MappingRow {
-    /// What is read: a path below the record such as `data.id` (at most 1,024 characters), or with `type: Expression` an
-    /// expression of Data Prep such as `concat(data.currency, data.status)` (at most 4,096).
+    /// What is read: a path below the record such as `data.id` (at most 1,024 characters), or with `type:
+    /// Expression` an expression of Data Prep such as `concat(data.currency, data.status)` (at most 4,096).
     #[schemars(length(min = 1, max = 4096))]
     pub source: String,
-    /// Where it goes: a dotted XDM path, at most 512 characters. `_{TENANT_ID}` as the first part stands for the tenant
-    /// namespace of the organisation, so that the same row works everywhere: `_{TENANT_ID}.charges_data.id`.
+    /// Where it goes: a dotted XDM path, at most 512 characters. `_{TENANT_ID}` as the first part stands for
+    /// the tenant namespace of the organisation, so that the same row works everywhere:
+    /// `_{TENANT_ID}.charges_data.id`.
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = rule::xdm_path(), validation = rule::tenant_placeholder())]
     pub destination: String,
     /// `Attribute` copies a path, `Expression` computes. Absent: `Attribute`.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub row_type: Option<RowType>,
-    /// Type of the destination in a managed schema: `String`, `Long`, `Integer`, `Number`, `Boolean`, `Date` or `DateTime`.
-    /// Absent: the type that is shipped for the source path; a managed row with neither is refused.
+    /// Type of the destination in a managed schema: `String`, `Long`, `Integer`, `Number`, `Boolean`, `Date`
+    /// or `DateTime`. Absent: the type that is shipped for the source path; a managed row with neither is
+    /// refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xdm_type: Option<XdmType>,
 }
@@ -324,8 +338,8 @@ pub enum XdmType {
     DateTime,
 }
 
-/// Take over an existing mapping set instead of creating one. The operator stops after reading it and lists every difference in
-/// `status.pending`, until that is approved.
+/// Take over an existing mapping set instead of creating one. The operator stops after reading it and lists
+/// every difference in `status.pending`, until that is approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdoptMappingSet {

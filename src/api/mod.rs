@@ -13,6 +13,7 @@ mod reason;
 pub mod reference;
 pub mod role;
 mod rule;
+mod schedule;
 pub mod source_connection;
 pub mod status;
 

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What happens upstream when this object is deleted. Absent: `Delete` for what the operator created, `Retain` for what was
-/// adopted.
+/// What happens upstream when this object is deleted. Absent: `Delete` for what the operator created,
+/// `Retain` for what was adopted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
     /// Delete it, and free this object only when it is gone.
@@ -43,8 +43,8 @@ pub enum Approval {
     Automatic,
 }
 
-/// What the new flow ingests of the past: `None` starts where the last successful run of the old flow ended, `Full` ingests
-/// everything again.
+/// What the new flow ingests of the past: `None` starts where the last successful run of the old flow ended,
+/// `Full` ingests everything again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum History {
     /// Start where the last successful run of the replaced flow ended.

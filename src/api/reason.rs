@@ -1,7 +1,8 @@
-//! The closed list of reasons: why a condition is what it is, and what an event tells. Each with its meaning and its remedy.
+//! The closed list of reasons: why a condition is what it is, and what an event tells. Each with its meaning
+//! and its remedy.
 //!
-//! The catalogue in the documentation is generated from this list, so a remedy is written for the person who reads the
-//! condition. Nothing here decides which reason applies.
+//! The catalogue in the documentation is generated from this list, so a remedy is written for the person who
+//! reads the condition. Nothing here decides which reason applies.
 
 use std::fmt;
 
@@ -48,117 +49,312 @@ macro_rules! reasons {
 
 reasons! {
     // On the way, and at the goal.
-    Pending: "The operator has not looked at the object yet.", "Wait; if it stays, see whether the operator runs and watches this namespace.";
-    Progressing: "Work is going on.", "Wait.";
-    Available: "The object is usable, and the present generation is applied upstream.", "Nothing to do.";
-    Applied: "The last change of the spec was applied upstream.", "Nothing to do.";
-    InSync: "At the last check upstream was as the spec says.", "Nothing to do.";
-    ReferencesResolved: "Every reference has its upstream id and may be used.", "Nothing to do.";
-    Paused: "The annotation paused is true, so the operator keeps its hands off; a deletion waits as well.", "Remove the annotation ingestion.aep-operator.io/paused when you are done.";
-    Deleting: "The upstream objects are being deleted.", "Wait.";
-    WaitingForDependents: "The object is being deleted, but others that refer to it still exist; the message names them.", "Delete them, or let them refer to something else.";
-    WaitingForRunToEnd: "The flow to be replaced still has a run in flight.", "Wait, or stop the run in the Platform UI.";
+    Pending:
+        "The operator has not looked at the object yet.",
+        "Wait; if it stays, see whether the operator runs and watches this namespace.";
+    Progressing:
+        "Work is going on.",
+        "Wait.";
+    Available:
+        "The object is usable, and the present generation is applied upstream.",
+        "Nothing to do.";
+    Applied:
+        "The last change of the spec was applied upstream.",
+        "Nothing to do.";
+    InSync:
+        "At the last check upstream was as the spec says.",
+        "Nothing to do.";
+    ReferencesResolved:
+        "Every reference has its upstream id and may be used.",
+        "Nothing to do.";
+    Paused:
+        "The annotation paused is true, so the operator keeps its hands off; a deletion waits as well.",
+        "Remove the annotation ingestion.aep-operator.io/paused when you are done.";
+    Deleting:
+        "The upstream objects are being deleted.",
+        "Wait.";
+    WaitingForDependents:
+        "The object is being deleted, but others that refer to it still exist; the message names them.",
+        "Delete them, or let them refer to something else.";
+    WaitingForRunToEnd:
+        "The flow to be replaced still has a run in flight.",
+        "Wait, or stop the run in the Platform UI.";
 
     // Drift.
-    DriftDetected: "Upstream differs from the spec in the fields that the message names, and is being corrected.", "Wait; to keep the upstream change, write it into the spec.";
-    DriftCorrected: "Upstream differed from the spec and was put back.", "Nothing to do; find out who changes the object by hand.";
-    DriftReported: "Upstream differs from the spec in the fields that the message names, and driftPolicy is Report.", "Write the change into the spec, undo it upstream, or set driftPolicy: Correct.";
-    StartTimeIgnored: "The flow has started, so the changed startTime has no effect.", "Put the old startTime back, or leave it out.";
-    ScheduleRefused: "Flow Service does not accept this change of the schedule in place.", "Undo the change, or move the flow to a new source connection, which replaces it.";
-    LostUpdateRace: "Others change the upstream object faster than the operator can compare and write.", "Find out who changes it; the operator tries again by itself.";
+    DriftDetected:
+        "Upstream differs from the spec in the fields that the message names, and is being corrected.",
+        "Wait; to keep the upstream change, write it into the spec.";
+    DriftCorrected:
+        "Upstream differed from the spec and was put back.",
+        "Nothing to do; find out who changes the object by hand.";
+    DriftReported:
+        "Upstream differs from the spec in the fields that the message names, and driftPolicy is Report.",
+        "Write the change into the spec, undo it upstream, or set driftPolicy: Correct.";
+    StartTimeIgnored:
+        "The flow has started, so the changed startTime has no effect.",
+        "Put the old startTime back, or leave it out.";
+    ScheduleRefused:
+        "Flow Service does not accept this change of the schedule in place.",
+        "Undo the change, or move the flow to a new source connection, which replaces it.";
+    LostUpdateRace:
+        "Others change the upstream object faster than the operator can compare and write.",
+        "Find out who changes it; the operator tries again by itself.";
 
     // References.
-    ReferenceNotFound: "An object that the spec refers to does not exist in this namespace.", "Create it, or correct the name.";
-    ReferenceNotReady: "An object that the spec refers to has no upstream id yet.", "See the conditions of that object.";
-    ReferenceDeleting: "An object that the spec refers to is being deleted.", "Wait and create it again, or refer to another one.";
-    ReferenceMismatch: "The objects that the spec refers to are not of the same organisation, sandbox or Stripe resource.", "Refer to objects that belong together.";
+    ReferenceNotFound:
+        "An object that the spec refers to does not exist in this namespace.",
+        "Create it, or correct the name.";
+    ReferenceNotReady:
+        "An object that the spec refers to has no upstream id yet.",
+        "See the conditions of that object.";
+    ReferenceDeleting:
+        "An object that the spec refers to is being deleted.",
+        "Wait and create it again, or refer to another one.";
+    ReferenceMismatch:
+        "The objects that the spec refers to are not of the same organisation, sandbox or Stripe resource.",
+        "Refer to objects that belong together.";
 
     // Credentials and access.
-    SecretMissing: "A Secret that the spec refers to does not exist in this namespace, or is being deleted.", "Create the Secret, or correct the name.";
-    SecretKeyMissing: "The Secret lacks a key.", "Add the key that the message names.";
-    SecretInvalid: "A value in the Secret cannot be used, for example because it is empty or not text.", "Correct the value of the key that the message names.";
-    CredentialsAccepted: "Adobe accepted the platform credentials, and the connection's own test passed.", "Nothing to do.";
-    CredentialsRotated: "The Stripe key of the connection was replaced by the one in the Secret.", "Nothing to do.";
-    PlatformCredentialsRefused: "Adobe did not accept the client id, client secret, scopes or organisation of the platform credentials.", "Correct the Secret; the operator tries again as soon as it changes.";
-    StripeCredentialsRefused: "The connection's test failed with this Stripe key; an older key stays in use.", "Correct the Stripe key in the Secret, or give it the right to read the resource.";
-    PermissionMissing: "The credentials are valid, but their role lacks a permission for this call.", "Give the technical account a role with the permission that the message names, in this sandbox.";
-    OrganizationChanged: "The Secret now holds credentials of another organisation than the one the upstream objects were created in.", "Put credentials of the first organisation back, or create new objects for the other one.";
-    SandboxNotFound: "The organisation has no sandbox of that name, or the credentials may not see it.", "Correct the name, or give the technical account access to the sandbox.";
-    SandboxNotActive: "The sandbox is being created, reset or deleted.", "Wait until it is active.";
-    SandboxReset: "A sandbox of that name exists, but it is not the one the upstream objects were created in.", "Delete this object and create it again for the new sandbox.";
-    HiddenByAccessLabel: "The upstream object exists, but an access label hides it from the operator's credentials.", "Give the technical account a role with that label, or remove the label.";
+    SecretMissing:
+        "A Secret that the spec refers to does not exist in this namespace, or is being deleted.",
+        "Create the Secret, or correct the name.";
+    SecretKeyMissing:
+        "The Secret lacks a key.",
+        "Add the key that the message names.";
+    SecretInvalid:
+        "A value in the Secret cannot be used, for example because it is empty or not text.",
+        "Correct the value of the key that the message names.";
+    CredentialsAccepted:
+        "Adobe accepted the platform credentials, and the connection's own test passed.",
+        "Nothing to do.";
+    CredentialsRotated:
+        "The Stripe key of the connection was replaced by the one in the Secret.",
+        "Nothing to do.";
+    PlatformCredentialsRefused:
+        "Adobe did not accept the client id, client secret, scopes or organisation of the platform \
+         credentials.",
+        "Correct the Secret; the operator tries again as soon as it changes.";
+    StripeCredentialsRefused:
+        "The connection's test failed with this Stripe key; an older key stays in use.",
+        "Correct the Stripe key in the Secret, or give it the right to read the resource.";
+    PermissionMissing:
+        "The credentials are valid, but their role lacks a permission for this call.",
+        "Give the technical account a role with the permission that the message names, in this sandbox.";
+    OrganizationChanged:
+        "The Secret now holds credentials of another organisation than the one the upstream objects were \
+         created in.",
+        "Put credentials of the first organisation back, or create new objects for the other one.";
+    SandboxNotFound:
+        "The organisation has no sandbox of that name, or the credentials may not see it.",
+        "Correct the name, or give the technical account access to the sandbox.";
+    SandboxNotActive:
+        "The sandbox is being created, reset or deleted.",
+        "Wait until it is active.";
+    SandboxReset:
+        "A sandbox of that name exists, but it is not the one the upstream objects were created in.",
+        "Delete this object and create it again for the new sandbox.";
+    HiddenByAccessLabel:
+        "The upstream object exists, but an access label hides it from the operator's credentials.",
+        "Give the technical account a role with that label, or remove the label.";
 
     // Spec, rows and schemas.
-    InvalidSpec: "The spec cannot be applied as it is; the message names the field.", "Correct the field.";
-    RowsAccepted: "Data Prep validated the rows, and the target schema has every destination.", "Nothing to do.";
-    RowsRefused: "Data Prep refused one or more rows; status.failures lists them.", "Correct the rows.";
-    DestinationMissing: "The target schema lacks the destination of one or more rows; status.failures lists them.", "Add the fields to the schema, or correct the destinations.";
-    TypeMismatch: "The type of a row does not fit the field of the target schema; status.failures lists the rows.", "Correct xdmType, convert with an Expression, or choose another field.";
-    TypeUnknown: "A row of a managed schema has neither an xdmType nor a shipped type.", "Add xdmType to the row.";
-    RequiredFieldUnmapped: "The target schema requires a field that no row writes.", "Add a row for the field that the message names.";
-    DuplicateDestination: "Two rows write the same field once the tenant is filled in.", "Remove one of them.";
-    BuiltinMismatch: "The built-in rows are not those of the source's resource, or exclude names a row that they do not have.", "Choose the built-in rows of the resource that the source reads, and correct exclude.";
-    IdentityInvalid: "An identity names a field without a row, or a namespace that the organisation does not have.", "Correct destination or namespace of the identity.";
-    SourceFieldsSeen: "Every source of the rows was seen by Adobe's explore call.", "Nothing to do.";
-    SourceFieldsUnseen: "Adobe's explore call did not see the sources that the message names. It infers from live records, so this is a hint only.", "Check the spelling; a field that is rare in your data is fine.";
-    ExploreEmpty: "Adobe's explore call gave no fields for the source.", "Check the Stripe key's right to read the resource; an account without records has none to show.";
-    FieldNotServed: "The spec uses a field that this version of the operator does not serve yet.", "Remove the field that the message names.";
-    SchemaTitleTaken: "Another resource of Schema Registry has the title already; the message holds its $id.", "Take it over with targetSchema.managed.adopt, or choose another title in another IngestionMapping.";
-    SchemaNotFound: "No schema has that title or $id.", "Create the schema, or correct the title or id.";
-    SchemaAmbiguous: "More than one schema has that title.", "Name the schema by its id.";
-    SchemaMismatch: "The dataset's schema is not the mapping's schema.", "Use a dataset of the mapping's schema, or a mapping of the dataset's schema.";
-    SchemaChangeRefused: "The change would break a schema that a dataset or Profile already uses.", "Undo the change, or build a new schema with another IngestionMapping.";
-    DatasetNotFound: "No dataset has that name or id.", "Create the dataset, or correct the name or id.";
-    DatasetAmbiguous: "More than one dataset has that name.", "Name the dataset by its id.";
-    DatasetChangeRefused: "Dataset or schema changed without a new source connection; Flow Service needs a new pair.", "Give a new sourceConnectionRef as well, or undo the change.";
-    SourceInUse: "Another flow already reads the source connection; the message names both.", "Create a source connection of its own for this flow.";
+    InvalidSpec:
+        "The spec cannot be applied as it is; the message names the field.",
+        "Correct the field.";
+    RowsAccepted:
+        "Data Prep validated the rows, and the target schema has every destination.",
+        "Nothing to do.";
+    RowsRefused:
+        "Data Prep refused one or more rows; status.failures lists them.",
+        "Correct the rows.";
+    DestinationMissing:
+        "The target schema lacks the destination of one or more rows; status.failures lists them.",
+        "Add the fields to the schema, or correct the destinations.";
+    TypeMismatch:
+        "The type of a row does not fit the field of the target schema; status.failures lists the rows.",
+        "Correct xdmType, convert with an Expression, or choose another field.";
+    TypeUnknown:
+        "A row of a managed schema has neither an xdmType nor a shipped type.",
+        "Add xdmType to the row.";
+    RequiredFieldUnmapped:
+        "The target schema requires a field that no row writes.",
+        "Add a row for the field that the message names.";
+    DuplicateDestination:
+        "Two rows write the same field once the tenant is filled in.",
+        "Remove one of them.";
+    BuiltinMismatch:
+        "The built-in rows are not those of the source's resource, or exclude names a row that they do not \
+         have.",
+        "Choose the built-in rows of the resource that the source reads, and correct exclude.";
+    IdentityInvalid:
+        "An identity names a field without a row, or a namespace that the organisation does not have.",
+        "Correct destination or namespace of the identity.";
+    SourceFieldsSeen:
+        "Every source of the rows was seen by Adobe's explore call.",
+        "Nothing to do.";
+    SourceFieldsUnseen:
+        "Adobe's explore call did not see the sources that the message names. It infers from live records, \
+         so this is a hint only.",
+        "Check the spelling; a field that is rare in your data is fine.";
+    ExploreEmpty:
+        "Adobe's explore call gave no fields for the source.",
+        "Check the Stripe key's right to read the resource; an account without records has none to show.";
+    FieldNotServed:
+        "The spec uses a field that this version of the operator does not serve yet.",
+        "Remove the field that the message names.";
+    SchemaTitleTaken:
+        "Another resource of Schema Registry has the title already; the message holds its $id.",
+        "Take it over with targetSchema.managed.adopt, or choose another title in another IngestionMapping.";
+    SchemaNotFound:
+        "No schema has that title or $id.",
+        "Create the schema, or correct the title or id.";
+    SchemaAmbiguous:
+        "More than one schema has that title.",
+        "Name the schema by its id.";
+    SchemaMismatch:
+        "The dataset's schema is not the mapping's schema.",
+        "Use a dataset of the mapping's schema, or a mapping of the dataset's schema.";
+    SchemaChangeRefused:
+        "The change would break a schema that a dataset or Profile already uses.",
+        "Undo the change, or build a new schema with another IngestionMapping.";
+    DatasetNotFound:
+        "No dataset has that name or id.",
+        "Create the dataset, or correct the name or id.";
+    DatasetAmbiguous:
+        "More than one dataset has that name.",
+        "Name the dataset by its id.";
+    DatasetChangeRefused:
+        "Dataset or schema changed without a new source connection; Flow Service needs a new pair.",
+        "Give a new sourceConnectionRef as well, or undo the change.";
+    SourceInUse:
+        "Another flow already reads the source connection; the message names both.",
+        "Create a source connection of its own for this flow.";
 
     // Ownership.
-    NotOurs: "The upstream object carries the marker of another owner, or none.", "Leave it to its owner; to manage it here, free it there first and then name it in adopt.";
-    PredecessorFound: "An object of the same name that existed before left an upstream object behind; the message names it.", "Take it over with adopt, or delete it upstream.";
-    DuplicateFound: "More than one upstream object carries this object's marker; the message names them.", "Name the one to keep in adopt, and delete the others upstream.";
-    PossibleTwin: "An upstream object without a marker looks like one that a lost answer left behind; the message names it.", "If it is, take it over with adopt; if it is not, rename or delete it.";
-    MarkerMissing: "The upstream object lost its marker by hand and is not certainly this object's own.", "Put the marker back, or take the object over with adopt.";
-    CopyFound: "An upstream object carries this object's marker but belongs to another sandbox, so it is a copy and ignored.", "Remove the marker from the copy.";
-    ApprovalRequired: "An action waits for approval; status.pending shows it.", "Approve it: set the annotation ingestion.aep-operator.io/approve to status.pending.digest; or change the spec.";
-    AdoptionRefused: "The object named in adopt cannot be taken over, for the reason in the message.", "Name another object, or change the spec so that it fits.";
+    NotOurs:
+        "The upstream object carries the marker of another owner, or none.",
+        "Leave it to its owner; to manage it here, free it there first and then name it in adopt.";
+    PredecessorFound:
+        "An object of the same name that existed before left an upstream object behind; the message names \
+         it.",
+        "Take it over with adopt, or delete it upstream.";
+    DuplicateFound:
+        "More than one upstream object carries this object's marker; the message names them.",
+        "Name the one to keep in adopt, and delete the others upstream.";
+    PossibleTwin:
+        "An upstream object without a marker looks like one that a lost answer left behind; the message \
+         names it.",
+        "If it is, take it over with adopt; if it is not, rename or delete it.";
+    MarkerMissing:
+        "The upstream object lost its marker by hand and is not certainly this object's own.",
+        "Put the marker back, or take the object over with adopt.";
+    CopyFound:
+        "An upstream object carries this object's marker but belongs to another sandbox, so it is a copy \
+         and ignored.",
+        "Remove the marker from the copy.";
+    ApprovalRequired:
+        "An action waits for approval; status.pending shows it.",
+        "Approve it: set the annotation ingestion.aep-operator.io/approve to status.pending.digest; or \
+         change the spec.";
+    AdoptionRefused:
+        "The object named in adopt cannot be taken over, for the reason in the message.",
+        "Name another object, or change the spec so that it fits.";
 
     // Upstream.
-    InUseUpstream: "Upstream refuses the deletion because flows that are not managed here use the object; the message names them.", "Delete or change those flows, or set deletionPolicy: Retain.";
-    UpstreamRefused: "Adobe refused the request; the message holds its code and request id.", "Correct what the message says; give the request id to Adobe's support otherwise.";
-    UpstreamFailed: "Adobe accepted a change and failed later while applying it; the message holds the error.", "Correct what the message says; the operator tries again.";
-    UpstreamUnavailable: "Adobe does not answer, or answers with a server error.", "Wait; the operator tries again by itself. See Adobe's status page.";
-    UpstreamBusy: "The upstream object is in a state in which Adobe allows no change.", "Wait.";
-    RateLimited: "Adobe limits the rate of requests of the organisation.", "Wait; if it happens often, lower the operator's requests per second.";
-    OutcomeUnknown: "The answer to a request was lost, so the operator looks for its effect before it goes on.", "Wait.";
-    Gone: "The upstream object was deleted by someone else.", "Wait if it is made again; a flow is held for your approval.";
-    CompletedFlowGone: "A flow with frequency once was deleted upstream after it had succeeded; it is not made again.", "Delete this object when its record is no longer needed.";
-    InventorySuspect: "So many known objects are missing from one sandbox at once that nothing is made again or released.", "Check the role of the technical account and the sandbox.";
+    InUseUpstream:
+        "Upstream refuses the deletion because flows that are not managed here use the object; the message \
+         names them.",
+        "Delete or change those flows, or set deletionPolicy: Retain.";
+    UpstreamRefused:
+        "Adobe refused the request; the message holds its code and request id.",
+        "Correct what the message says; give the request id to Adobe's support otherwise.";
+    UpstreamFailed:
+        "Adobe accepted a change and failed later while applying it; the message holds the error.",
+        "Correct what the message says; the operator tries again.";
+    UpstreamUnavailable:
+        "Adobe does not answer, or answers with a server error.",
+        "Wait; the operator tries again by itself. See Adobe's status page.";
+    UpstreamBusy:
+        "The upstream object is in a state in which Adobe allows no change.",
+        "Wait.";
+    RateLimited:
+        "Adobe limits the rate of requests of the organisation.",
+        "Wait; if it happens often, lower the operator's requests per second.";
+    OutcomeUnknown:
+        "The answer to a request was lost, so the operator looks for its effect before it goes on.",
+        "Wait.";
+    Gone:
+        "The upstream object was deleted by someone else.",
+        "Wait if it is made again; a flow is held for your approval.";
+    CompletedFlowGone:
+        "A flow with frequency once was deleted upstream after it had succeeded; it is not made again.",
+        "Delete this object when its record is no longer needed.";
+    InventorySuspect:
+        "So many known objects are missing from one sandbox at once that nothing is made again or released.",
+        "Check the role of the technical account and the sandbox.";
 
     // Runs.
-    RunSucceeded: "The last run succeeded without failed records.", "Nothing to do.";
-    RunPartial: "The last run succeeded, but some records failed; the message counts them.", "Look at the error diagnostics of the run in the Platform UI.";
-    RunFailed: "The last run failed; the message holds its first error.", "Correct what the error says; the next run tries again.";
-    NoRunYet: "The flow has not run yet.", "Wait for the start time and the first interval.";
-    Fresh: "The last successful run is younger than freshness.maxAge.", "Nothing to do.";
-    Stale: "The last successful run is older than freshness.maxAge.", "See the condition RunsHealthy, and whether the flow is enabled.";
+    RunSucceeded:
+        "The last run succeeded without failed records.",
+        "Nothing to do.";
+    RunPartial:
+        "The last run succeeded, but some records failed; the message counts them.",
+        "Look at the error diagnostics of the run in the Platform UI.";
+    RunFailed:
+        "The last run failed; the message holds its first error.",
+        "Correct what the error says; the next run tries again.";
+    NoRunYet:
+        "The flow has not run yet.",
+        "Wait for the start time and the first interval.";
+    Fresh:
+        "The last successful run is younger than freshness.maxAge.",
+        "Nothing to do.";
+    Stale:
+        "The last successful run is older than freshness.maxAge.",
+        "See the condition RunsHealthy, and whether the flow is enabled.";
 
     // What events tell besides.
-    Created: "An upstream object was created.", "Nothing to do.";
-    Updated: "An upstream object was changed as the spec says.", "Nothing to do.";
-    Deleted: "An upstream object was deleted.", "Nothing to do.";
-    Adopted: "An existing upstream object was taken over.", "Nothing to do.";
-    Reattached: "An upstream object that an earlier object of the same name had retained was taken up again.", "Nothing to do.";
-    Retained: "This object is released, and its upstream objects stay; the message names them.", "Delete them upstream when they are no longer needed.";
-    Recreated: "An upstream object that had been deleted by someone else was made again.", "Nothing to do.";
-    Replaced: "A new upstream object took the place of the old one; the message names a possible overlap or gap.", "Check the data in the period that the message names.";
-    ReplacementAbandoned: "The replacement was given up, and the old flow runs on.", "Nothing to do, or correct what the message says.";
-    ExtraDeleted: "An object that a lost race had created twice was deleted again.", "Nothing to do.";
+    Created:
+        "An upstream object was created.",
+        "Nothing to do.";
+    Updated:
+        "An upstream object was changed as the spec says.",
+        "Nothing to do.";
+    Deleted:
+        "An upstream object was deleted.",
+        "Nothing to do.";
+    Adopted:
+        "An existing upstream object was taken over.",
+        "Nothing to do.";
+    Reattached:
+        "An upstream object that an earlier object of the same name had retained was taken up again.",
+        "Nothing to do.";
+    Retained:
+        "This object is released, and its upstream objects stay; the message names them.",
+        "Delete them upstream when they are no longer needed.";
+    Recreated:
+        "An upstream object that had been deleted by someone else was made again.",
+        "Nothing to do.";
+    Replaced:
+        "A new upstream object took the place of the old one; the message names a possible overlap or gap.",
+        "Check the data in the period that the message names.";
+    ReplacementAbandoned:
+        "The replacement was given up, and the old flow runs on.",
+        "Nothing to do, or correct what the message says.";
+    ExtraDeleted:
+        "An object that a lost race had created twice was deleted again.",
+        "Nothing to do.";
 
     // Ours.
-    KubernetesDenied: "The API server refused a call of the operator.", "Grant the operator's service account the right that the message names.";
-    KubernetesUnavailable: "The API server does not answer.", "Wait; the operator tries again by itself.";
-    InternalError: "The operator met a state that should be impossible.", "Report it with the operator's log; the object is checked again later.";
+    KubernetesDenied:
+        "The API server refused a call of the operator.",
+        "Grant the operator's service account the right that the message names.";
+    KubernetesUnavailable:
+        "The API server does not answer.",
+        "Wait; the operator tries again by itself.";
+    InternalError:
+        "The operator met a state that should be impossible.",
+        "Report it with the operator's log; the object is checked again later.";
 }
 
 impl fmt::Display for Reason {

@@ -1,12 +1,13 @@
-//! References to the other kinds and to keys of Secrets, always within the namespace of the object that holds them.
+//! References to the other kinds and to keys of Secrets, always within the namespace of the object that holds
+//! them.
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rule;
 
-/// A reference by name to an object in the same namespace. There are no references across namespaces: a namespace is the
-/// boundary of a tenant.
+/// A reference by name to an object in the same namespace. There are no references across namespaces: a
+/// namespace is the boundary of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 pub struct LocalRef {
     /// Name of the object, in the same namespace.

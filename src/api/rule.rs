@@ -1,7 +1,8 @@
 //! The CEL rules that more than one field needs, each with a message that says what to change.
 //!
-//! Rules only: which field carries which rule stands at the field. A rule that reads an optional field uses `has()`, because
-//! the API server fails every update of the object, status included, when a rule reads a field that is not there.
+//! Rules only: which field carries which rule stands at the field. A rule that reads an optional field uses
+//! `has()`, because the API server fails every update of the object, status included, when a rule reads a
+//! field that is not there.
 
 use kube::core::Rule;
 
@@ -34,7 +35,8 @@ pub(super) fn choice_is_kept(what: &str, first: &str, second: &str) -> Rule {
     rule(
         format!("has(self.{first}) == has(oldSelf.{first}) && has(self.{second}) == has(oldSelf.{second})"),
         format!(
-            "the choice between {what}.{first} and {what}.{second} is immutable: keep it, or create another object under a new name"
+            "the choice between {what}.{first} and {what}.{second} is immutable: keep it, or create \
+             another object under a new name"
         ),
     )
 }
@@ -43,7 +45,8 @@ pub(super) fn choice_is_kept(what: &str, first: &str, second: &str) -> Rule {
 pub(super) fn no_marker() -> Rule {
     rule(
         "!self.contains('[aep-operator/')",
-        "the text must not contain \"[aep-operator/\", which is kept for the operator's own ownership marker: remove it",
+        "the text must not contain \"[aep-operator/\", which is kept for the operator's own ownership \
+         marker: remove it",
     )
 }
 
@@ -59,7 +62,8 @@ pub(super) fn one_line() -> Rule {
 pub(super) fn object_name() -> Rule {
     rule(
         "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
-        "the name must be that of an object in the same namespace: lower-case letters, digits, '-' and '.', without a namespace before it",
+        "the name must be that of an object in the same namespace: lower-case letters, digits, '-' and \
+         '.', without a namespace before it",
     )
 }
 
@@ -75,7 +79,8 @@ pub(super) fn secret_key() -> Rule {
 pub(super) fn sandbox_name() -> Rule {
     rule(
         "self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",
-        "sandbox must be the sandbox's name, not its title: lower-case letters, digits and inner hyphens, for example prod",
+        "sandbox must be the sandbox's name, not its title: lower-case letters, digits and inner hyphens, \
+         for example prod",
     )
 }
 
@@ -105,7 +110,8 @@ pub(super) fn registry_id(what: &str, collection: &str) -> Rule {
     rule(
         format!("self.matches('^https://ns[.]adobe[.]com/[A-Za-z0-9_-]+/{collection}/[A-Za-z0-9_.-]+$')"),
         format!(
-            "{what} must be the full $id, https://ns.adobe.com/TENANT/{collection}/ID, not the meta:altId or the title"
+            "{what} must be the full $id, https://ns.adobe.com/TENANT/{collection}/ID, not the meta:altId \
+             or the title"
         ),
     )
 }
@@ -114,14 +120,17 @@ pub(super) fn registry_id(what: &str, collection: &str) -> Rule {
 pub(super) fn xdm_path() -> Rule {
     rule(
         "self.matches('^[^.\\\\s]+([.][^.\\\\s]+)*$')",
-        "the destination must be a dotted XDM path without white space or empty parts, for example _{TENANT_ID}.charges_data.id",
+        "the destination must be a dotted XDM path without white space or empty parts, for example \
+         _{TENANT_ID}.charges_data.id",
     )
 }
 
 /// The only placeholder in a destination, and its only place.
 pub(super) fn tenant_placeholder() -> Rule {
     rule(
-        "!self.matches('(^|[^$])[{]') || (self.startsWith('_{TENANT_ID}.') && !self.substring(2).matches('[^$][{]'))",
-        "the only placeholder is _{TENANT_ID}, and only as the first part of the destination: write _{TENANT_ID} where Adobe's tutorial writes _{ORG_ID}",
+        "!self.matches('(^|[^$])[{]') || (self.startsWith('_{TENANT_ID}.') && \
+         !self.substring(2).matches('[^$][{]'))",
+        "the only placeholder is _{TENANT_ID}, and only as the first part of the destination: write \
+         _{TENANT_ID} where Adobe's tutorial writes _{ORG_ID}",
     )
 }

@@ -30,35 +30,36 @@ use super::status::CommonStatus;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct StripeSourceConnectionSpec {
-    /// Name of the source connection in Flow Service. One line, at most 200 characters. Absent: `<namespace>/<name>` of this
-    /// object. A change is applied in place.
+    /// Name of the source connection in Flow Service. One line, at most 200 characters. Absent:
+    /// `<namespace>/<name>` of this object. A change is applied in place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 200))]
     #[x_kube(validation = rule::one_line(), validation = rule::no_marker())]
     pub display_name: Option<String>,
-    /// Free text of at most 1,000 characters for the people who see the source connection upstream. The operator adds its
-    /// ownership marker as a last line. A change is applied in place.
+    /// Free text of at most 1,000 characters for the people who see the source connection upstream. The
+    /// operator adds its ownership marker as a last line. A change is applied in place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1000))]
     #[x_kube(validation = rule::no_marker())]
     pub description: Option<String>,
-    /// The `StripeBaseConnection` of the account, in the same namespace. Immutable. It gives the sandbox and the credentials.
+    /// The `StripeBaseConnection` of the account, in the same namespace. Immutable. It gives the sandbox and
+    /// the credentials.
     #[x_kube(validation = rule::immutable("baseConnectionRef"))]
     pub base_connection_ref: LocalRef,
-    /// The Stripe resource to read: `charges`, `subscriptions`, `refunds`, `balance_transactions`, `customers` or `prices`.
-    /// Immutable: an edited source connection would not reach a running flow.
+    /// The Stripe resource to read: `charges`, `subscriptions`, `refunds`, `balance_transactions`,
+    /// `customers` or `prices`. Immutable: an edited source connection would not reach a running flow.
     #[x_kube(validation = rule::immutable("resourcePath"))]
     pub resource_path: ResourcePath,
-    /// Take over an existing source connection instead of creating one. The operator stops after reading it and lists every
-    /// difference in `status.pending`, until that is approved.
+    /// Take over an existing source connection instead of creating one. The operator stops after reading it
+    /// and lists every difference in `status.pending`, until that is approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<AdoptSourceConnection>,
-    /// What happens upstream when this object is deleted. Absent: `Delete` for what the operator created, `Retain` for what
-    /// was adopted.
+    /// What happens upstream when this object is deleted. Absent: `Delete` for what the operator created,
+    /// `Retain` for what was adopted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
-    /// What happens when the source connection was changed by someone else: `Correct` puts it back, `Report` only says so in
-    /// the condition Synced.
+    /// What happens when the source connection was changed by someone else: `Correct` puts it back, `Report`
+    /// only says so in the condition Synced.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
 }
@@ -95,8 +96,8 @@ impl ResourcePath {
     }
 }
 
-/// Take over an existing source connection instead of creating one. The operator stops after reading it and lists every
-/// difference in `status.pending`, until that is approved.
+/// Take over an existing source connection instead of creating one. The operator stops after reading it and
+/// lists every difference in `status.pending`, until that is approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdoptSourceConnection {
@@ -118,15 +119,16 @@ pub struct StripeSourceConnectionStatus {
     pub explored: Option<ExploredSchema>,
 }
 
-/// Summary of what Adobe's explore call saw. It infers from live records, so it is a hint and not the truth about the source.
+/// Summary of what Adobe's explore call saw. It infers from live records, so it is a hint and not the truth
+/// about the source.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExploredSchema {
     /// Hash of the explored tree.
     #[schemars(length(max = 128))]
     pub hash: String,
-    /// Type of each explored path below the root, for example `data.id: string`; `unknown` where explore saw only nulls. At
-    /// most 2,000 paths.
+    /// Type of each explored path below the root, for example `data.id: string`; `unknown` where explore saw
+    /// only nulls. At most 2,000 paths.
     #[schemars(extend("maxProperties" = 2000, "additionalProperties" = {"type": "string", "maxLength": 64}))]
     pub fields: BTreeMap<String, String>,
 }

@@ -1,7 +1,7 @@
 //! The part of status that all four kinds share, and the bounds that writers of status must keep.
 //!
-//! The CRDs bound every text and list of status. A text that comes from upstream is cut with [`bounded`] before it is written:
-//! a status that the API server refuses would lose the ids in it.
+//! The CRDs bound every text and list of status. A text that comes from upstream is cut with [`bounded`]
+//! before it is written: a status that the API server refuses would lose the ids in it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
@@ -53,7 +53,8 @@ pub struct CommonStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub last_handled_sync: Option<String>,
-    /// An action that waits for approval. Approve it with the annotation `ingestion.aep-operator.io/approve: <digest>`.
+    /// An action that waits for approval. Approve it with the annotation `ingestion.aep-operator.io/approve:
+    /// <digest>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
 }
@@ -67,7 +68,8 @@ pub struct ExternalObject {
     /// Adobe's id.
     #[schemars(length(max = 512))]
     pub id: String,
-    /// Etag of the version that the operator last wrote or accepted, quotes included. Not refreshed for Adobe's own writes.
+    /// Etag of the version that the operator last wrote or accepted, quotes included. Not refreshed for
+    /// Adobe's own writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub etag: Option<String>,
@@ -87,7 +89,8 @@ pub struct ExternalObject {
     pub sandbox_id: Option<String>,
 }
 
-/// An action that waits for approval. Approve it with the annotation `ingestion.aep-operator.io/approve: <digest>`.
+/// An action that waits for approval. Approve it with the annotation `ingestion.aep-operator.io/approve:
+/// <digest>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pending {

@@ -37,7 +37,7 @@ const PATCHES: usize = 6;
 /// 7. **Act**: at most one mutating call, then back to 6.
 /// 8. **Record** the outcome in status, only when it differs; events on transitions.
 /// 9. **Return** when to look again, or the obstacle.
-pub(super) async fn reconcile<K: Managed>(object: K, cx: Arc<Context>) -> Result<Action, Obstacle> {
+pub async fn reconcile<K: Managed>(object: K, cx: Arc<Context>) -> Result<Action, Obstacle> {
     let Some(mut pass) = Pass::begin(object, &cx).await? else {
         return Ok(Action::requeue(Duration::from_hours(1)));
     };

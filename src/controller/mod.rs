@@ -28,5 +28,6 @@ mod run;
 mod secrets;
 
 pub use context::{Context, Settings};
+pub use driver::reconcile;
 pub use run::run;
 pub use trigger::Scope;

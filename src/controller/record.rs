@@ -89,7 +89,16 @@ impl<K: Managed> Pass<'_, K> {
         effect: Option<Effect>,
     ) {
         let (generation, now) = (Some(self.generation()), self.now());
-        let findings = std::mem::take(&mut report.conditions);
+        let mut findings = std::mem::take(&mut report.conditions);
+        if let Some(obstacle) = result.as_ref().err().filter(|obstacle| !obstacle.failures.is_empty()) {
+            K::note_failures(&mut report.status, &obstacle.failures);
+            findings.push(Finding::new(
+                ConditionType::PreflightPassed,
+                Some(false),
+                obstacle.reason,
+                &obstacle.message,
+            ));
+        }
         let common = K::common_mut(&mut report.status);
         common.external = self.external.values().cloned().collect();
         for Finding { type_, status, reason, message } in findings {

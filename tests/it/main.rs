@@ -1,3 +1,5 @@
 //! Integration tests.
 
 mod api;
+mod cluster;
+mod support;

@@ -11,9 +11,6 @@ use crate::controller::site::Site;
 use crate::domain::mapping::{InvalidRows, Problem, preflight};
 use crate::domain::outcome::{Class, Obstacle};
 
-/// Failures that status holds at most.
-const SHOWN: usize = 20;
-
 /// The tenant id of the organisation, asked for once.
 pub(super) async fn tenant(cx: &Context, site: &Site) -> Result<String, Obstacle> {
     if let Some(tenant) = cx.known.tenant(&site.organization) {
@@ -89,14 +86,13 @@ pub(super) async fn check_rows(shape: &Shape<'_, IngestionMapping>, schema_id: &
     refuse(failures.collect(), Reason::RowsRefused, "Data Prep refuses these rows")
 }
 
-fn refuse(mut failures: Vec<RowFailure>, reason: Reason, what: &str) -> Result<(), Obstacle> {
+fn refuse(failures: Vec<RowFailure>, reason: Reason, what: &str) -> Result<(), Obstacle> {
     let Some(first) = failures.first() else { return Ok(()) };
     let more = failures.len() - 1;
     let others =
         if more == 0 { String::new() } else { format!(" and {more} more, listed in status.failures") };
     let message =
         format!("spec.mappings: {what}: {} -> {}: {}{others}", first.source, first.destination, first.reason);
-    failures.truncate(SHOWN);
     Err(Obstacle { failures, ..Obstacle::invalid(reason, message) })
 }
 

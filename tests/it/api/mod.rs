@@ -9,5 +9,7 @@
 
 mod cases;
 mod crds;
+mod rbac;
 mod rules;
 mod samples;
+mod server;

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use aep_operator::api::all_crds;
+use aep_operator::api::{
+    IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection, all_crds,
+};
 use kube::core::cel::{CompiledSchema, ErrorKind, ValidationError, Validator, compile_schema};
 use serde_json::Value;
 
 use super::cases::{self, Case, Expected};
 use super::crds::schema_of;
 
-/// The messages of the rules that refuse the case. A rule that cannot be evaluated counts with another text, so that it matches
-/// no expectation.
+/// The messages of the rules that refuse the case. A rule that cannot be evaluated counts with another text,
+/// so that it matches no expectation.
 fn messages(schema: &CompiledSchema, case: &Case) -> Vec<String> {
     let errors = Validator::new().validate_compiled(schema, &case.object, case.old.as_ref()).err();
     let message = |error: ValidationError| match error.kind {
@@ -49,6 +51,24 @@ fn every_case_fares_as_expected_and_every_rule_refuses_something() {
         wrong.extend(unused.map(|rule| format!("{kind}: no case is refused with: {rule}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_the_api_accepts_the_types_can_read() {
+    for case in cases::all() {
+        let mut object = case.object;
+        object["metadata"] = serde_json::json!({"name": "any"});
+        let error = match case.kind {
+            "StripeBaseConnection" => serde_json::from_value::<StripeBaseConnection>(object).err(),
+            "StripeSourceConnection" => serde_json::from_value::<StripeSourceConnection>(object).err(),
+            "IngestionMapping" => serde_json::from_value::<IngestionMapping>(object).err(),
+            _ => serde_json::from_value::<IngestionFlow>(object).err(),
+        };
+        // What a rule refuses reads well, too: rules speak of values, types of shapes.
+        if !matches!(case.expected, Expected::RefusedBySchema(_)) {
+            assert!(error.is_none(), "{}: {error:?}", case.name);
+        }
+    }
 }
 
 fn messages_of(schema: &Value) -> Vec<String> {

@@ -27,6 +27,7 @@ mod xdm;
 
 use std::collections::BTreeSet;
 
+use axum::http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -34,6 +35,11 @@ use crate::switches::Switches;
 use crate::wire::{Call, Caller, Reply};
 
 pub use types::{IngestError, IngestOutcome, IngestRequest, MappingSetView, SchemaRef};
+
+/// Whether an object that old is visible yet, when reads lag behind writes by that much.
+fn visible(created: i64, now_ms: i64, lag_ms: i64) -> bool {
+    lag_ms <= 0 || created.saturating_add(lag_ms) <= now_ms
+}
 
 /// The data lake of one sandbox.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -52,14 +58,25 @@ impl Lake {
 
     /// Schema Registry, below `/data/foundation/schemaregistry`.
     pub fn registry(&mut self, call: &Call, caller: &Caller, now_ms: i64, switches: &Switches) -> Reply {
-        let used: BTreeSet<String> = self.catalog.schema_ids().map(str::to_owned).collect();
+        // Only a write asks which schemas are in use.
+        let reads = call.method == Method::GET;
+        let ids = self.catalog.schema_ids().filter(|_| !reads);
+        let used: BTreeSet<String> = ids.map(str::to_owned).collect();
         self.registry.handle(&registry::Context { call, caller, now_ms, switches, used: &used })
     }
 
     /// Catalog, below `/data/foundation/catalog`.
-    pub fn catalog(&mut self, call: &Call, caller: &Caller, now_ms: i64, _switches: &Switches) -> Reply {
-        let reply = self.catalog.handle(call, caller, now_ms, &self.registry);
-        self.rows.keep(|dataset| self.catalog.contains(dataset));
+    pub fn catalog(&mut self, call: &Call, caller: &Caller, now_ms: i64, switches: &Switches) -> Reply {
+        let reply = self.catalog.handle(&catalog::Context {
+            call,
+            caller,
+            now_ms,
+            switches,
+            registry: &self.registry,
+        });
+        if call.method == Method::DELETE {
+            self.rows.keep(|dataset| self.catalog.contains(dataset));
+        }
         reply
     }
 

@@ -35,13 +35,13 @@ pub struct Account {
 }
 
 impl Account {
-    /// An account with that many objects per resource, one per minute up to and including `start_ms`.
+    /// An account with that many objects per resource, one per minute, the newest one minute before `start_ms`.
     pub fn seeded(access_token: &str, start_ms: i64, objects_per_resource: usize) -> Self {
         let objects = RESOURCES.iter().map(|resource| ((*resource).to_owned(), Vec::new())).collect();
         let mut account = Self { fingerprint: record::fingerprint(access_token), objects };
         let count = i64::try_from(objects_per_resource).unwrap_or(i64::MAX / SPACING_MS);
         for resource in RESOURCES {
-            for back in (0..count).rev() {
+            for back in (1..=count).rev() {
                 account.add(resource, start_ms.saturating_sub(back * SPACING_MS), 1);
             }
         }

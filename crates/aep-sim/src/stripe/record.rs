@@ -47,8 +47,23 @@ struct Maker {
     created: i64,
 }
 
-/// Objects that repeat within an account: that many customers buy that many products.
+/// That many customers and products are named by other objects.
 const SHARED: u64 = 7;
+
+/// The id of the sample customer itself, which is no reference.
+const OWN_CUSTOMER: &str = "cus_NffrFeUfNV2Hib";
+
+/// Letters and digits that follow from a number.
+fn token(seed: u64, length: usize) -> String {
+    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut bits = seed;
+    let mut token = String::with_capacity(length);
+    for _ in 0..length {
+        bits = spread(bits);
+        token.push(char::from(LETTERS[(bits % 62) as usize]));
+    }
+    token
+}
 
 impl Maker {
     fn noise(&self, salt: u64) -> u64 {
@@ -80,9 +95,9 @@ impl Maker {
         match name {
             "email" => Some(format!("customer{}@example.com", self.noise(1) % 100_000)),
             "last4" => Some(format!("{:04}", self.noise(2) % 10_000)),
-            "fingerprint" => Some(self.token(sample, 16, 3)),
+            "fingerprint" => Some(token(self.noise(3), 16)),
             "receipt_url" => {
-                Some(format!("https://pay.stripe.com/receipts/payment/{}", self.token(sample, 24, 4)))
+                Some(format!("https://pay.stripe.com/receipts/payment/{}", token(self.noise(4), 24)))
             }
             "url" => None,
             "unit_amount_decimal" | "amount_decimal" => Some(self.amount().to_string()),
@@ -93,26 +108,19 @@ impl Maker {
     /// `ch_3Mml…` keeps its prefix and gets another tail.
     fn id(&self, sample: &str) -> Option<String> {
         let (prefix, tail) = sample.rsplit_once('_')?;
-        let is_id = tail.len() >= 14
-            && tail.chars().all(|c| c.is_ascii_alphanumeric())
-            && tail.bytes().any(|b| b.is_ascii_digit());
-        let salt = match prefix {
-            // Customers and products are shared by many objects; everything else is one of a kind.
-            "cus" | "prod" if sample != "cus_NffrFeUfNV2Hib" => self.noise(0) % SHARED,
-            _ => fingerprint(sample),
-        };
-        is_id.then(|| format!("{prefix}_{}", self.token(prefix, tail.len(), salt)))
-    }
-
-    fn token(&self, seed: &str, length: usize, salt: u64) -> String {
-        const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-        let mut bits = self.noise(salt ^ fingerprint(seed));
-        let mut token = String::with_capacity(length);
-        for _ in 0..length {
-            bits = spread(bits);
-            token.push(char::from(LETTERS[(bits % 62) as usize]));
+        let mixed =
+            tail.chars().all(|c| c.is_ascii_alphanumeric()) && tail.bytes().any(|byte| byte.is_ascii_digit());
+        if tail.len() < 14 || !mixed {
+            return None;
         }
-        token
+        let shared = matches!(prefix, "cus" | "prod") && sample != OWN_CUSTOMER;
+        let seed = if shared {
+            // Many objects name the same customer or product.
+            spread(self.account ^ fingerprint(prefix) ^ (self.number % SHARED))
+        } else {
+            self.noise(fingerprint(sample))
+        };
+        Some(format!("{prefix}_{}", token(seed, tail.len())))
     }
 
     /// Cents, never zero.

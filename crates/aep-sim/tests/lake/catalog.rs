@@ -86,11 +86,15 @@ fn lists_are_filtered_by_name_property_and_tags() {
         ("name=charges", vec!["charges"]),
         ("name=charges,refunds", vec!["charges", "refunds"]),
         ("name=!refunds", vec!["charges", "charges*"]),
+        ("name=!refunds,charges", vec!["charges*"]),
         ("name=char*", vec!["charges", "charges*"]),
         ("name=charges**", vec!["charges*"]),
         ("property=name~^ref", vec!["refunds"]),
         ("property=name==refunds", vec!["refunds"]),
         ("property=name!=refunds", vec!["charges", "charges*"]),
+        ("property=name==char*", vec!["charges", "charges*"]),
+        ("createdAfter=1&createdBefore=9999999999999&name=refunds", vec!["refunds"]),
+        ("createdBefore=1", vec![]),
         ("property=created>1", vec!["charges", "refunds", "charges*"]),
         ("property=lastBatchId", vec![]),
         ("property=!lastBatchId", vec!["charges", "refunds", "charges*"]),
@@ -236,4 +240,32 @@ fn unknown_paths_and_methods_are_told_apart() {
     assert_eq!(world.delete(Catalog, "/dataSets").status, 405);
     assert_eq!(world.get(Catalog, "/batches/none").send().status, 404);
     assert_eq!(world.get(Registry, "/").send().status, 404);
+}
+
+#[test]
+fn several_data_sets_are_looked_up_at_once() {
+    let mut world = World::new();
+    let schema = world.charges();
+    let (one, other) = (world.dataset("one", &schema), world.dataset("other", &schema));
+    let reply = world.get(Catalog, &format!("/dataSets/{one},{other},000000000000000000000000")).send();
+    assert_eq!(ids(&reply), [one, other]);
+}
+
+#[test]
+fn a_new_data_set_may_take_its_time_to_be_seen() {
+    let mut world = World::new();
+    let schema = world.charges();
+    (world.switches.list_lag_ms, world.switches.get_lag_ms) = (5000, 1000);
+    let path = format!("/dataSets/{}", world.dataset("Charges", &schema));
+    assert_eq!(names(&mut world, ""), Vec::<String>::new());
+    assert_eq!(world.get(Catalog, &path).send().status, 404);
+    assert_eq!(
+        world.patch(Catalog, &path, &json!({"description": "x"})).status,
+        200,
+        "writes see it at once"
+    );
+    world.now += 1000;
+    assert_eq!(world.get(Catalog, &path).send().status, 200);
+    world.now += 4000;
+    assert_eq!(names(&mut world, ""), ["Charges"]);
 }

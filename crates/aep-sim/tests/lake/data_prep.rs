@@ -151,6 +151,7 @@ fn malformed_sets_are_refused_with_a_body() {
         (json!({"mappings": []}), "schemaRef"),
         (json!({"xdmSchema": schema}), "mappings"),
         (mapping_set("https://ns.adobe.com/acme/schemas/none", &json!([])), "does not exist"),
+        (json!({"xdmSchema": schema, "xdmVersion": "2.0", "mappings": []}), "does not exist"),
         (mapping_set(&schema, &json!([{"destination": "_id"}])), "source"),
         (mapping_set(&schema, &json!([{"source": "data.id"}])), "destination"),
         (
@@ -335,4 +336,19 @@ fn the_target_schema_is_shown_on_request() {
     let expanded = world.get(DataPrep, &format!("/mappingSets/{id}?version=0&expandSchema=true")).send();
     let tree = &body(&expanded)["outputSchema"]["jsonSchema"]["properties"]["_acme"]["properties"]["charges"];
     assert_eq!(tree["properties"]["id"]["type"], "string");
+}
+
+#[test]
+fn a_new_set_may_take_its_time_to_be_seen() {
+    let mut world = World::new();
+    let schema = world.charges();
+    (world.switches.list_lag_ms, world.switches.get_lag_ms) = (5000, 1000);
+    let path = format!("/mappingSets/{}", world.mapping_set(&schema, &ROWS));
+    let count = |world: &mut World| {
+        let reply = world.get(DataPrep, "/mappingSets?limit=9&start=0").send();
+        body(&reply)["_page"]["count"].as_u64().unwrap()
+    };
+    assert_eq!((count(&mut world), world.get(DataPrep, &path).send().status), (0, 404));
+    world.now += 5000;
+    assert_eq!((count(&mut world), world.get(DataPrep, &path).send().status), (1, 200));
 }

@@ -186,6 +186,9 @@ fn profile_needs_an_identity_and_is_one_way() {
     refused(&world.patch(Registry, &path("fieldgroups", &group), &remove), 400, "XDM-1593-400");
     refused(&world.delete(Registry, &schema_path), 400, "XDM-1594-400");
     let descriptor = format!("/tenant/descriptors/{}", text(&descriptor, "@id"));
+    let mut demoted = primary(&schema);
+    demoted["xdm:isPrimary"] = json!(false);
+    assert_eq!(world.put(Registry, &descriptor, &demoted).status, 403);
     assert_eq!(world.delete(Registry, &descriptor).status, 403);
 }
 

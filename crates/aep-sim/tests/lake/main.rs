@@ -10,3 +10,4 @@ mod ingest;
 mod openapi;
 mod registry;
 mod support;
+mod tutorial;

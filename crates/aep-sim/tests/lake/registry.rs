@@ -430,3 +430,37 @@ fn the_registry_survives_being_saved() {
     let full = world.look_up("schemas", &schema, FULL);
     assert_eq!(body(&full)["version"], "1.1", "the schema still grows with its field group");
 }
+
+#[test]
+fn a_new_resource_may_take_its_time_to_be_seen() {
+    let mut world = World::new();
+    (world.switches.list_lag_ms, world.switches.get_lag_ms) = (5000, 1000);
+    let group = world.field_group("Group", &json!({"a": {"type": "string"}}));
+    let count = |world: &mut World| {
+        let reply =
+            world.get(Registry, "/tenant/fieldgroups?property=title==Group").header("accept", IDS).send();
+        body(&reply)["_page"]["count"].as_u64().unwrap()
+    };
+    assert_eq!((count(&mut world), world.look_up("fieldgroups", &group, RAW).status), (0, 404));
+    let again = world.post(Registry, "/tenant/fieldgroups", &field_group("Group", &json!({})));
+    assert!(
+        refused(&again, 400, "XDM-1521-400").contains(&group),
+        "a second creation is refused all the same"
+    );
+    world.now += 1000;
+    assert_eq!((count(&mut world), world.look_up("fieldgroups", &group, RAW).status), (0, 200));
+    world.now += 4000;
+    assert_eq!(count(&mut world), 1);
+}
+
+#[test]
+fn a_data_type_cannot_contain_itself() {
+    let mut world = World::new();
+    let body =
+        |title: &str, field: Value| json!({"type": "object", "title": title, "properties": {"x": field}});
+    let one = created(&world.post(Registry, "/tenant/datatypes", &body("One", json!({"type": "string"}))));
+    let two = created(&world.post(Registry, "/tenant/datatypes", &body("Two", json!({"$ref": one}))));
+    let path = format!("/tenant/datatypes/{}", escape(&one));
+    refused(&world.put(Registry, &path, &body("One", json!({"$ref": two}))), 400, "XDM-1592-400");
+    refused(&world.put(Registry, &path, &body("One", json!({"$ref": one}))), 400, "XDM-1592-400");
+}

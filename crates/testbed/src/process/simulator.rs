@@ -98,6 +98,11 @@ impl Simulator {
         self.call(self.http.post(self.url(path)).json(body), path).await
     }
 
+    /// `DELETE` of a path below `/_sim/`.
+    pub async fn delete(&self, path: &str) -> Result<Value> {
+        self.call(self.http.delete(self.url(path)), path).await
+    }
+
     /// `PATCH` with a JSON body of a path below `/_sim/`.
     pub async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
         self.call(self.http.patch(self.url(path)).json(body), path).await

@@ -94,13 +94,27 @@ fn schedule(table: &mut Table) {
         RefusedBySchema("frequency: Unsupported value"),
     );
     table.create_each(
+        "a start in other words",
+        ["2026-12-01T01:00:00+01:00", "2026-12-01T00:00:00.123456Z"]
+            .map(|start| at(json!({"startTime": start}))),
+        Accepted,
+    );
+    table.create_each(
         "a start out of reach",
         ["1999-12-31T23:59:59Z", "2100-01-01T00:00:00Z"].map(|start| at(json!({"startTime": start}))),
         Refused("startTime must lie between the years 2000 and 2099"),
     );
     table.create_each(
         "a start that is no time",
-        ["tomorrow", "2026-12-01", "1764547200"].map(|start| at(json!({"startTime": start}))),
+        [
+            "tomorrow",
+            "2026-12-01",
+            "1764547200",
+            "2026-12-01t00:00:00z",
+            "2026-12-01T00:00:00",
+            "2026-02-30T00:00:00Z",
+        ]
+        .map(|start| at(json!({"startTime": start}))),
         RefusedBySchema("startTime"),
     );
 }

@@ -94,6 +94,8 @@ fn rows(table: &mut Table) {
         (0..count).map(|n| row("data.id", &format!("_{{TENANT_ID}}.x.f{n}"))).collect::<Vec<_>>()
     };
     table.create("2,000 rows", own(json!(many(2_000))), Accepted);
+    let longest = (0..2_000).map(|n| row("data.id", &format!("_{{TENANT_ID}}.{}f{n:04}", "ab.".repeat(164))));
+    table.create("2,000 rows of long destinations", own(json!(longest.collect::<Vec<_>>())), Accepted);
     table.create("2,001 rows", own(json!(many(2_001))), RefusedBySchema("must have at most 2000 items"));
     table.create_each(
         "a type that a managed schema can hold",

@@ -1,7 +1,7 @@
 //! What the API accepts and refuses, as a table: replayed on the rules in the CRDs and on a real API server.
 //!
-//! A case is a change of a plain object of its kind, written as a JSON merge patch of its spec (null removes a field), and what
-//! must come of it. Nothing here evaluates anything.
+//! A case is a change of a plain object of its kind, written as a JSON merge patch of its spec (null removes
+//! a field), and what must come of it. Nothing here evaluates anything.
 
 mod base_connection;
 mod flow;
@@ -31,7 +31,8 @@ pub enum Expected {
     Accepted,
     /// A rule refuses it, with a message that contains this.
     Refused(&'static str),
-    /// The schema refuses it (type, bound, enum, list key), with a message that contains this. Only an API server checks that.
+    /// The schema refuses it (type, bound, enum, list key), with a message that contains this. Only an API
+    /// server checks that.
     RefusedBySchema(&'static str),
 }
 

@@ -64,10 +64,11 @@ pub(super) fn check_schema(body: &Map<String, Value>, registry: &Registry) -> Re
             ));
         }
     }
-    if registry.has_schema(id) {
+    let major = schema_ref(body).map_or(1, |schema| schema.version().0);
+    if registry.has_schema(id) && major == 1 {
         Ok(())
     } else {
-        Err(format!("The schema {id} of schemaRef does not exist."))
+        Err(format!("The schema {id} of schemaRef does not exist in that version."))
     }
 }
 

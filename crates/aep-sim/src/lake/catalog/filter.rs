@@ -3,11 +3,12 @@
 //! There is no link to a next page: a client reads on until a page comes back short.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{bad_request, problem};
-use crate::lake::compare;
+use super::{Context, bad_request, problem};
+use crate::lake::{compare, visible};
 use crate::wire::{Call, Reply};
 
 type Object = Map<String, Value>;
@@ -16,32 +17,45 @@ const DEFAULT_PAGE: usize = 20;
 const MAX_PAGE: usize = 100;
 
 /// Query parameters that are no filters on a property of their name.
-const CONTROLS: [&str; 9] =
-    ["limit", "start", "orderBy", "sort", "property", "properties", "tags", "requestDataSource", "expansion"];
+const CONTROLS: [&str; 7] =
+    ["limit", "start", "orderBy", "sort", "properties", "requestDataSource", "expansion"];
 
 /// The answer to a list.
 pub(super) fn list<'o>(
-    call: &Call,
+    context: &Context<'_>,
     objects: impl Iterator<Item = (&'o String, &'o Object)>,
 ) -> Result<Reply, Reply> {
+    let call = context.call;
     let limit = number(call, "limit", DEFAULT_PAGE)?;
     if limit == 0 || limit > MAX_PAGE {
         return Err(bad_request(format!("The parameter limit must be between 1 and {MAX_PAGE}.")));
     }
     let start = number(call, "start", 0)?;
     let order = order(call)?;
-    let mut found: Vec<(&String, &Object)> = objects.filter(|(_, object)| matches(call, object)).collect();
+    let mut found: Vec<(&String, &Object)> = objects
+        .filter(|(_, object)| {
+            is_visible(context, object, context.switches.list_lag_ms) && matches(call, object)
+        })
+        .collect();
     found.sort_by(|a, b| compare_by(&order, a.1, b.1));
     let page = found.into_iter().skip(start).take(limit);
     let shown: Object = page.map(|(id, object)| (id.clone(), Value::Object(project(call, object)))).collect();
     Ok(Reply::json(200, Value::Object(shown)))
 }
 
-/// The answer to a look-up.
-pub(super) fn single(call: &Call, id: &str, object: Option<&Object>) -> Reply {
-    let Some(object) = object else { return not_found(id) };
-    let shown = Object::from_iter([(id.to_owned(), Value::Object(project(call, object)))]);
-    Reply::json(200, Value::Object(shown))
+/// The answer to a look-up, which may ask for several ids at once.
+pub(super) fn look_up(context: &Context<'_>, ids: &str, objects: &BTreeMap<String, Object>) -> Reply {
+    let lag = context.switches.get_lag_ms;
+    let found = ids.split(',').filter_map(|id| Some((id, objects.get(id)?)));
+    let found = found.filter(|(_, object)| is_visible(context, object, lag));
+    let shown: Object =
+        found.map(|(id, object)| (id.to_owned(), Value::Object(project(context.call, object)))).collect();
+    if shown.is_empty() { not_found(ids) } else { Reply::json(200, Value::Object(shown)) }
+}
+
+fn is_visible(context: &Context<'_>, object: &Object, lag_ms: i64) -> bool {
+    let created = object.get("created").and_then(Value::as_i64).unwrap_or(0);
+    visible(created, context.now_ms, lag_ms)
 }
 
 /// No object with that id.
@@ -88,10 +102,12 @@ fn project(call: &Call, object: &Object) -> Object {
 
 fn matches(call: &Call, object: &Object) -> bool {
     call.query.iter().all(|(name, value)| match name.as_str() {
-        "property" => value.split(',').all(|filter| property(filter, object)),
+        "property" => property(value, object),
         "tags" => value.split(',').all(|wanted| tag(wanted, object)),
+        "createdAfter" => property(&format!("created>={value}"), object),
+        "createdBefore" => property(&format!("created<={value}"), object),
         control if CONTROLS.contains(&control) => true,
-        name => named(value, object.get(name)),
+        name => simple(name, value, object),
     })
 }
 
@@ -99,8 +115,12 @@ fn matches(call: &Call, object: &Object) -> bool {
 fn property(filter: &str, object: &Object) -> bool {
     match compare::find_operator(filter) {
         Some((at, operator)) => {
-            let value = object.get(&filter[..at]).unwrap_or(&Value::Null);
-            compare::test(value, operator, &filter[at + operator.len()..])
+            let (name, wanted) = (&filter[..at], &filter[at + operator.len()..]);
+            match (name, operator) {
+                ("name", "==") => equals(name, wanted, object),
+                ("name", "!=") => !equals(name, wanted, object),
+                _ => compare::test(object.get(name).unwrap_or(&Value::Null), operator, wanted),
+            }
         }
         None => match filter.strip_prefix('!') {
             Some(name) => !object.contains_key(name),
@@ -109,14 +129,22 @@ fn property(filter: &str, object: &Object) -> bool {
     }
 }
 
-/// `a,b` means one of them, `!a` none of them, `*` anything.
-fn named(wanted: &str, value: Option<&Value>) -> bool {
-    let text = value.map(compare::text).unwrap_or_default();
-    let (refused, allowed): (Vec<&str>, Vec<&str>) =
-        wanted.split(',').partition(|item| item.starts_with('!'));
-    let hit = |item: &&str| wildcard(item, &text);
-    !refused.iter().map(|item| &item[1..]).any(|item| hit(&item))
-        && (allowed.is_empty() || (value.is_some() && allowed.iter().any(hit)))
+/// `a,b` means one of them, `!a,b` none of them.
+fn simple(name: &str, wanted: &str, object: &Object) -> bool {
+    let (inverted, list) = match wanted.strip_prefix('!') {
+        Some(list) => (true, list),
+        None => (false, wanted),
+    };
+    list.split(',').any(|item| equals(name, item, object)) != inverted
+}
+
+/// Only names know wildcards.
+fn equals(name: &str, wanted: &str, object: &Object) -> bool {
+    match object.get(name) {
+        None => false,
+        Some(value) if name == "name" => wildcard(wanted, &compare::text(value)),
+        Some(value) => compare::test(value, "==", wanted),
+    }
 }
 
 /// `key:value`; a star at the end of the value stands for anything.
@@ -172,11 +200,11 @@ mod tests {
 
     #[test]
     fn names_are_alternatives_or_exclusions() {
-        let name = json!("charges");
-        assert!(named("refunds,charges", Some(&name)));
-        assert!(!named("refunds", Some(&name)));
-        assert!(!named("!charges", Some(&name)));
-        assert!(named("!refunds", Some(&name)));
-        assert!(!named("*", None));
+        let object = Object::from_iter([("name".to_owned(), json!("charges"))]);
+        assert!(simple("name", "refunds,charges", &object));
+        assert!(!simple("name", "refunds", &object));
+        assert!(!simple("name", "!refunds,charges", &object), "the mark inverts the whole list");
+        assert!(simple("name", "!refunds,prices", &object));
+        assert!(!simple("other", "*", &object));
     }
 }

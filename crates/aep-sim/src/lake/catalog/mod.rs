@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::lake::registry::Registry;
 use crate::lake::types::SchemaRef;
 use crate::lake::{ids, patch};
+use crate::switches::Switches;
 use crate::wire::{Call, Caller, Reply};
 
 /// Data sets and batches.
@@ -24,6 +25,15 @@ pub(crate) struct Catalog {
     batches: BTreeMap<String, Map<String, Value>>,
     /// Order of creation, since ids do not tell it.
     order: Vec<String>,
+}
+
+/// What a request brings along.
+pub(crate) struct Context<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) caller: &'a Caller,
+    pub(crate) now_ms: i64,
+    pub(crate) switches: &'a Switches,
+    pub(crate) registry: &'a Registry,
 }
 
 /// What became of a batch, as its data set remembers it.
@@ -48,20 +58,21 @@ fn bad_request(detail: impl Into<String>) -> Reply {
 
 impl Catalog {
     /// Answers one call.
-    pub(crate) fn handle(&mut self, call: &Call, caller: &Caller, now_ms: i64, registry: &Registry) -> Reply {
+    pub(crate) fn handle(&mut self, context: &Context<'_>) -> Reply {
+        let call = context.call;
         let segments = call.segments();
         let reply = match (&call.method, segments.as_slice()) {
-            (&Method::GET, ["dataSets" | "datasets"]) => filter::list(call, self.in_order()),
-            (&Method::POST, ["dataSets" | "datasets"]) => self.create(call, caller, now_ms, registry),
-            (&Method::GET, ["dataSets" | "datasets", id]) => {
-                Ok(filter::single(call, id, self.datasets.get(*id)))
+            (&Method::GET, ["dataSets" | "datasets"]) => filter::list(context, self.in_order()),
+            (&Method::POST, ["dataSets" | "datasets"]) => self.create(context),
+            (&Method::GET, ["dataSets" | "datasets", ids]) => {
+                Ok(filter::look_up(context, ids, &self.datasets))
             }
-            (&Method::PUT, ["dataSets" | "datasets", id]) => self.replace(call, caller, now_ms, registry, id),
-            (&Method::PATCH, ["dataSets" | "datasets", id]) => self.patch(call, caller, now_ms, id),
-            (&Method::PATCH, ["v2", "dataSets" | "datasets", id]) => self.merge(call, caller, now_ms, id),
+            (&Method::PUT, ["dataSets" | "datasets", id]) => self.replace(context, id),
+            (&Method::PATCH, ["dataSets" | "datasets", id]) => self.patch(context, id),
+            (&Method::PATCH, ["v2", "dataSets" | "datasets", id]) => self.merge(context, id),
             (&Method::DELETE, ["dataSets" | "datasets", id]) => Ok(self.delete(id)),
-            (&Method::GET, ["batches"]) => filter::list(call, self.batches.iter()),
-            (&Method::GET, ["batches", id]) => Ok(filter::single(call, id, self.batches.get(*id))),
+            (&Method::GET, ["batches"]) => filter::list(context, self.batches.iter()),
+            (&Method::GET, ["batches", ids]) => Ok(filter::look_up(context, ids, &self.batches)),
             (_, ["dataSets" | "datasets" | "batches", ..]) => {
                 Err(problem(405, "Method Not Allowed", "No such method here."))
             }
@@ -74,18 +85,12 @@ impl Catalog {
         self.order.iter().filter_map(|id| Some((id, self.datasets.get(id)?)))
     }
 
-    fn create(
-        &mut self,
-        call: &Call,
-        caller: &Caller,
-        now_ms: i64,
-        registry: &Registry,
-    ) -> Result<Reply, Reply> {
-        let body = object(call)?;
+    fn create(&mut self, context: &Context<'_>) -> Result<Reply, Reply> {
+        let body = object(context.call)?;
         dataset::check(&body).map_err(bad_request)?;
-        dataset::check_schema(&body, registry).map_err(bad_request)?;
-        let behavior = dataset::behavior(&body, registry);
-        let id = self.insert(&body, behavior, caller, now_ms);
+        dataset::check_schema(&body, context.registry).map_err(bad_request)?;
+        let behavior = dataset::behavior(&body, context.registry);
+        let id = self.insert(&body, behavior, context.caller, context.now_ms);
         Ok(reference(201, &id).with_header("location", format!("/data/foundation/catalog/dataSets/{id}")))
     }
 
@@ -96,23 +101,17 @@ impl Catalog {
         id
     }
 
-    fn replace(
-        &mut self,
-        call: &Call,
-        caller: &Caller,
-        now_ms: i64,
-        registry: &Registry,
-        id: &str,
-    ) -> Result<Reply, Reply> {
-        let body = object(call)?;
+    fn replace(&mut self, context: &Context<'_>, id: &str) -> Result<Reply, Reply> {
+        let body = object(context.call)?;
         let current = self.current(id)?;
         dataset::check(&body).map_err(bad_request)?;
-        dataset::check_schema(&body, registry).map_err(bad_request)?;
+        dataset::check_schema(&body, context.registry).map_err(bad_request)?;
         let next = dataset::replaced(current, &body);
-        self.store(id, next, caller, now_ms)
+        self.store(context, id, next)
     }
 
-    fn patch(&mut self, call: &Call, caller: &Caller, now_ms: i64, id: &str) -> Result<Reply, Reply> {
+    fn patch(&mut self, context: &Context<'_>, id: &str) -> Result<Reply, Reply> {
+        let call = context.call;
         let mut next = self.current(id)?.clone();
         let media =
             call.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -129,11 +128,12 @@ impl Catalog {
             "application/json" => next.extend(object(call)?),
             other => return Err(bad_request(format!("{other:?} is not a valid content-type."))),
         }
-        self.store(id, next, caller, now_ms)
+        self.store(context, id, next)
     }
 
     /// Version 2: members are merged at any depth, missing parents appear.
-    fn merge(&mut self, call: &Call, caller: &Caller, now_ms: i64, id: &str) -> Result<Reply, Reply> {
+    fn merge(&mut self, context: &Context<'_>, id: &str) -> Result<Reply, Reply> {
+        let call = context.call;
         let current = self.current(id)?;
         let version = dataset::etag(current);
         if call.header("if-match").is_some_and(|wanted| wanted != "*" && wanted.trim_matches('"') != version)
@@ -145,19 +145,13 @@ impl Catalog {
         let Value::Object(next) = document else {
             return Err(bad_request("A data set must stay an object."));
         };
-        self.store(id, next, caller, now_ms)
+        self.store(context, id, next)
     }
 
-    fn store(
-        &mut self,
-        id: &str,
-        next: Map<String, Value>,
-        caller: &Caller,
-        now_ms: i64,
-    ) -> Result<Reply, Reply> {
+    fn store(&mut self, context: &Context<'_>, id: &str, next: Map<String, Value>) -> Result<Reply, Reply> {
         let current = self.current(id)?;
         dataset::check(&next).map_err(bad_request)?;
-        let next = dataset::changed(current, next, caller, now_ms).map_err(bad_request)?;
+        let next = dataset::changed(current, next, context.caller, context.now_ms).map_err(bad_request)?;
         self.datasets.insert(id.to_owned(), next);
         Ok(reference(200, id))
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::form::{self, Draft, Stamp};
 use super::{Context, bad_request, not_found, refuse, validate};
-use crate::lake::ids;
+use crate::lake::{ids, visible};
 use crate::switches::MappingSetDefaultVersion;
 use crate::wire::{Caller, Reply};
 
@@ -51,9 +51,7 @@ impl MappingSets {
     fn read_body(context: &Context<'_>) -> Result<Draft, Reply> {
         let body = context.call.json().ok_or_else(|| bad_request("The body must be a JSON object."))?;
         let draft = form::read(&body).map_err(bad_request)?;
-        if !context.registry.has_schema(&draft.schema.id) {
-            return Err(bad_request(format!("The schema {} does not exist.", draft.schema.id)));
-        }
+        validate::check_schema(&draft, context.registry).map_err(bad_request)?;
         if context.call.query("validate") == Some("true") {
             let problems = validate::problems(&draft, context.registry);
             if let Some(first) = problems.into_iter().flatten().next() {
@@ -110,6 +108,11 @@ impl MappingSets {
     }
 
     pub(super) fn read(&self, context: &Context<'_>, id: &str) -> Result<Reply, Reply> {
+        let created =
+            self.sets.get(id).and_then(|versions| versions.first()).map_or(0, |first| first.stamp.created);
+        if !visible(created, context.now_ms, context.switches.get_lag_ms) {
+            return Err(not_found(id, None));
+        }
         let version = self.wanted(context, id)?;
         Ok(Reply::json(200, self.show(context, id, version)?))
     }
@@ -136,7 +139,10 @@ impl MappingSets {
         let (limit, start) = (number("limit")?, number("start")?);
         let wanted = context.call.query("name");
         let mut found: Vec<(&String, &Version)> = self.newest_versions().collect();
-        found.retain(|(_, version)| wanted.is_none_or(|name| version.draft.name.as_deref() == Some(name)));
+        found.retain(|(_, version)| {
+            visible(version.stamp.created, context.now_ms, context.switches.list_lag_ms)
+                && wanted.is_none_or(|name| version.draft.name.as_deref() == Some(name))
+        });
         sort(&mut found, context.call.query("orderBy").unwrap_or("-updatedDate"))?;
         let total = found.len();
         let page = found.into_iter().skip(start).take(limit);

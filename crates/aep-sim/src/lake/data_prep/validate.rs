@@ -24,13 +24,20 @@ pub(super) fn problems(draft: &Draft, registry: &Registry) -> Vec<Option<String>
     draft.rows.iter().map(|row| problem(row, &schema)).collect()
 }
 
+/// Whether the target schema exists; there is only one major version of any.
+pub(super) fn check_schema(draft: &Draft, registry: &Registry) -> Result<(), String> {
+    let schema = &draft.schema;
+    if registry.has_schema(&schema.id) && schema.version().0 == 1 {
+        return Ok(());
+    }
+    Err(format!("The schema {} with version {} does not exist.", schema.id, schema.content_type))
+}
+
 /// `POST /mappingSets/validate`: one result per row, in their order.
 pub(super) fn endpoint(context: &Context<'_>) -> Result<Reply, Reply> {
     let body = context.call.json().ok_or_else(|| bad_request("The body must be a JSON object."))?;
     let draft = form::read(&body).map_err(bad_request)?;
-    if !context.registry.has_schema(&draft.schema.id) {
-        return Err(bad_request(format!("The schema {} does not exist.", draft.schema.id)));
-    }
+    check_schema(&draft, context.registry).map_err(bad_request)?;
     let results = draft.rows.iter().zip(problems(&draft, context.registry));
     let results: Vec<Value> = results.map(|(row, problem)| result(row, problem)).collect();
     Ok(Reply::json(200, json!({"validationResponse": results})))

@@ -28,6 +28,9 @@ pub(crate) enum Node {
 /// Deeper nesting is refused, so that no expression can exhaust the stack.
 const MAX_DEPTH: usize = 64;
 
+/// A chain of operators nests too, to the left.
+const MAX_OPERATORS: usize = 256;
+
 /// Words that are no field names unless wrapped.
 const RESERVED: [&str; 25] = [
     "new", "mod", "or", "break", "var", "lt", "for", "false", "while", "eq", "gt", "div", "not", "null",
@@ -40,7 +43,7 @@ pub(super) fn parse(source: &str) -> Result<Node, String> {
     if tokens.is_empty() {
         return Err("the expression is empty".to_owned());
     }
-    let mut parser = Parser { tokens, at: 0, depth: 0 };
+    let mut parser = Parser { tokens, at: 0, depth: 0, operators: 0 };
     let node = parser.choice()?;
     match parser.peek() {
         None => Ok(node),
@@ -65,6 +68,7 @@ struct Parser {
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
+    operators: usize,
 }
 
 fn show(token: &Token) -> String {
@@ -151,6 +155,10 @@ impl Parser {
             self.peek().and_then(binary).filter(|(_, level)| *level > above)
         {
             self.at += 1;
+            self.operators += 1;
+            if self.operators > MAX_OPERATORS {
+                return Err("the expression has too many operators".to_owned());
+            }
             let right = self.operators(precedence)?;
             left = Node::Binary(operator, Box::new(left), Box::new(right));
         }

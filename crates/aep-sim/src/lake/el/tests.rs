@@ -123,3 +123,61 @@ fn an_expression_knows_its_fields_and_its_type() {
     assert_eq!(expression.result_type(), Some("string"));
     assert_eq!(Expression::parse("data.a").unwrap().result_type(), None);
 }
+
+#[test]
+fn a_long_chain_of_operators_is_refused_before_it_exhausts_the_stack() {
+    let chain = |count: usize| vec!["1"; count].join("+");
+    assert!(Expression::parse(&chain(2000)).unwrap_err().contains("too many operators"));
+    assert_eq!(value(&chain(200)), json!(200));
+}
+
+#[test]
+fn no_text_makes_the_parsers_panic() {
+    const PIECES: [&str; 28] = [
+        "data",
+        ".",
+        "id",
+        "[",
+        "]",
+        "0",
+        "*",
+        "(",
+        ")",
+        ",",
+        "\"",
+        "'",
+        "\\",
+        "${",
+        "}",
+        "concat",
+        "iif",
+        "?",
+        ":",
+        "+",
+        "-",
+        "é",
+        "日本",
+        " ",
+        "1.5",
+        "not",
+        "=~",
+        "date(\"2020\")",
+    ];
+    let mut bits: u64 = 1;
+    for _ in 0..20_000 {
+        let mut text = String::new();
+        for _ in 0..(bits % 12) {
+            // A linear congruential generator is random enough to mix pieces.
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            text.push_str(PIECES[usize::try_from(bits >> 33).unwrap() % PIECES.len()]);
+        }
+        bits = bits.wrapping_add(1);
+        let record = json!({"data": {"id": "日本", "items": [1, "é"]}});
+        if let Ok(expression) = Expression::parse(&text) {
+            let _ = expression.evaluate(&record, 0);
+        }
+        let _ = crate::lake::path::parse(&text);
+        let _ = super::dates::parse(&text, &text);
+        let _ = super::dates::guess(&text);
+    }
+}

@@ -69,6 +69,13 @@ impl Descriptor {
         out.insert("meta:containerId".into(), json!("tenant"));
         out.insert("meta:sandboxId".into(), json!(self.sandbox_id));
         out.insert("meta:sandboxType".into(), json!("production"));
+        for (member, writer) in
+            [("createdUser", &self.user), ("updatedUser", &self.user), ("createdClient", &self.client)]
+        {
+            out.insert(member.into(), json!(writer));
+        }
+        out.insert("created".into(), json!(self.created));
+        out.insert("updated".into(), json!(self.modified));
         let metadata = json!({
             "repo:createdDate": self.created, "repo:lastModifiedDate": self.modified,
             "xdm:createdClientId": self.client, "xdm:lastModifiedClientId": self.client,
@@ -106,6 +113,7 @@ impl Registry {
             }
             Method::PUT => {
                 let created = found.created;
+                self.check_primary_stays(id, &context.call.json().unwrap_or_default())?;
                 let body = self.judge_descriptor(context, Some(id))?;
                 self.store_descriptor(id.to_owned(), body, context.caller, context.now_ms);
                 if let Some(descriptor) = self.descriptors.get_mut(id) {
@@ -115,17 +123,27 @@ impl Registry {
                 Ok(Reply::json(201, json!({"@id": id})))
             }
             Method::DELETE => {
-                let schema = self.resources.get(found.schema());
-                if found.is_primary() && schema.is_some_and(|schema| schema.has_immutable_tag("union")) {
-                    return Err(Refusal::forbidden(
-                        "The primary identity of a schema that is enabled for Profile stays.",
-                    ));
-                }
+                self.check_primary_stays(id, &Value::Null)?;
                 self.descriptors.remove(id);
                 Ok(Reply::empty(204))
             }
             _ => Err(Refusal::method("This method does not exist here.")),
         }
+    }
+
+    /// The primary identity of a schema in the union can be neither removed nor demoted.
+    fn check_primary_stays(&self, id: &str, next: &Value) -> Result<(), Refusal> {
+        let Some(current) = self.descriptors.get(id).filter(|current| current.is_primary()) else {
+            return Ok(());
+        };
+        let schema = self.resources.get(current.schema());
+        let demoted = next.get("xdm:isPrimary") != Some(&Value::Bool(true));
+        if demoted && schema.is_some_and(|schema| schema.has_immutable_tag("union")) {
+            return Err(Refusal::forbidden(
+                "The primary identity of a schema that is enabled for Profile stays.",
+            ));
+        }
+        Ok(())
     }
 
     /// Stores a descriptor without judging it.
@@ -159,7 +177,7 @@ impl Registry {
         let Some(Value::Object(mut body)) = context.call.json() else {
             return Err(Refusal::descriptor("The body must be a JSON object."));
         };
-        body.retain(|key, _| key.starts_with("xdm:") || key == "@type");
+        body.retain(|key, _| key.starts_with("xdm:") || key == "@type" || key == "meta:enum");
         let text = |member: &str| body.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (kind, schema, property) = (text("@type"), text("xdm:sourceSchema"), text("xdm:sourceProperty"));
         if !TYPES.contains(&kind.as_str()) {
@@ -221,7 +239,8 @@ impl Registry {
         };
         let mut found = Vec::new();
         for descriptor in self.descriptors.values() {
-            if list::matches(context.call, &descriptor.render())? {
+            let object = descriptor.render();
+            if list::matches(context.call, |name| object.get(name).cloned().unwrap_or(Value::Null))? {
                 found.push((
                     descriptor.kind(),
                     descriptor.id.as_str(),

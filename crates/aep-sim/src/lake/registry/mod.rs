@@ -22,6 +22,7 @@ use axum::http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::lake::visible;
 use crate::switches::Switches;
 use crate::wire::{Call, Caller, Reply};
 
@@ -66,8 +67,8 @@ impl Registry {
         let method = &context.call.method;
         match segments.as_slice() {
             ["stats"] if method == Method::GET => Ok(self.stats(context)),
-            [_, "descriptors"] => self.descriptor_collection(context),
-            [_, "descriptors", id] => self.descriptor(context, id),
+            ["tenant" | "global", "descriptors"] => self.descriptor_collection(context),
+            ["tenant" | "global", "descriptors", id] => self.descriptor(context, id),
             ["tenant", "unions"] if method == Method::GET => self.unions(context),
             ["tenant", "unions", id] if method == Method::GET => self.union(context, id),
             [container @ ("global" | "tenant"), endpoint] => {
@@ -110,7 +111,9 @@ impl Registry {
     fn lookup(&self, context: &Context<'_>, container: &str, kind: Kind, id: &str) -> Result<Reply, Refusal> {
         let form = accept::lookup(context)?;
         let id = full_id(id);
-        let found = self.find(container, kind, &id).filter(|_| form.major == 1);
+        let found = self.find(container, kind, &id).filter(|found| {
+            form.major == 1 && visible(found.created, context.now_ms, context.switches.get_lag_ms)
+        });
         let resource = found.ok_or_else(|| Refusal::not_found(&id, form.major))?;
         Ok(Reply::json(200, self.render(resource, &form)))
     }

@@ -2,12 +2,14 @@
 //!
 //! Keeps what the owner wrote apart from what the service adds, so that a replacement can never change the latter.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::accept::{Form, Text};
 use super::resolve::View;
-use super::{Registry, rules};
+use super::{Registry, Resolved, rules};
 use crate::lake::ids;
 use crate::wire::Caller;
 
@@ -178,13 +180,13 @@ impl Registry {
         out.insert("meta:resourceType".into(), json!(resource.kind.word()));
         out.insert("version".into(), json!(resource.version));
         out.extend(resource.body.clone());
-        let full = View::of(self).resolve(resource);
         out.insert("refs".into(), json!(rules::direct_refs(&resource.body)));
         if matches!(resource.kind, Kind::Schemas | Kind::Classes) {
+            let full = self.resolve(resource);
             out.insert("meta:extends".into(), json!(full.extends));
-        }
-        if let Some(class) = full.class {
-            out.insert("meta:class".into(), json!(class));
+            if let Some(class) = &full.class {
+                out.insert("meta:class".into(), json!(class));
+            }
         }
         out.insert("meta:extensible".into(), json!(resource.kind != Kind::Schemas));
         out.insert("meta:abstract".into(), json!(resource.kind != Kind::Schemas));
@@ -203,15 +205,19 @@ impl Registry {
         out
     }
 
+    fn resolve(&self, resource: &Resource) -> Arc<Resolved> {
+        self.full_schema(&resource.id).unwrap_or_else(|| Arc::new(View::of(self).resolve(resource)))
+    }
+
     /// The form that the Accept header asked for.
     pub(super) fn render(&self, resource: &Resource, form: &Form) -> Value {
         let mut out = self.raw(resource);
         if form.full {
-            let full = View::of(self).resolve(resource);
+            let full = self.resolve(resource);
             for member in ["allOf", "definitions", "refs"] {
                 out.shift_remove(member);
             }
-            out.insert("properties".into(), Value::Object(full.properties));
+            out.insert("properties".into(), Value::Object(full.properties.clone()));
             if !full.required.is_empty() {
                 out.insert("required".into(), json!(full.required));
             }

@@ -2,6 +2,8 @@
 //!
 //! Judges one payload on its own; what concerns other resources (titles, evolution) is in `write` and `evolution`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::errors::noun;
@@ -51,12 +53,13 @@ pub(super) fn direct_refs(body: &Map<String, Value>) -> Vec<&str> {
 /// Checks a payload as far as it can be judged alone.
 pub(super) fn check(
     view: &View<'_>,
-    kind: Kind,
+    (own_id, kind): (&str, Kind),
     body: &Map<String, Value>,
     tenant: &str,
 ) -> Result<(), Refusal> {
     check_members(kind, body)?;
     check_parts(view, kind, body)?;
+    check_cycle(view, own_id, body)?;
     for (place, properties) in field_roots(body) {
         if matches!(kind, Kind::Mixins | Kind::Classes) {
             let namespace = format!("_{tenant}");
@@ -144,6 +147,41 @@ fn check_reference(view: &View<'_>, body: &Map<String, Value>, reference: &str) 
         Some(_) => Ok(()),
         None => Err(Refusal::reference(format!("The referenced resource {id} does not exist."))),
     }
+}
+
+/// No resource may be part of itself.
+fn check_cycle(view: &View<'_>, own_id: &str, body: &Map<String, Value>) -> Result<(), Refusal> {
+    let mut waiting: Vec<String> = all_refs(body);
+    let mut seen = BTreeSet::new();
+    while let Some(id) = waiting.pop() {
+        if id == own_id {
+            return Err(Refusal::reference(format!("The resource {own_id} refers to itself.")));
+        }
+        if let Some(resource) = view.get(&id).filter(|_| !seen.contains(&id)) {
+            waiting.extend(all_refs(&resource.body));
+        }
+        seen.insert(id);
+    }
+    Ok(())
+}
+
+/// Ids of other resources anywhere in a body.
+fn all_refs(body: &Map<String, Value>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut waiting: Vec<&Value> = body.values().collect();
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Object(members) => {
+                let reference = members.get("$ref").and_then(Value::as_str);
+                found.extend(reference.and_then(|reference| reference.split('#').next()).map(str::to_owned));
+                waiting.extend(members.values());
+            }
+            Value::Array(items) => waiting.extend(items),
+            _ => {}
+        }
+    }
+    found.retain(|id| !id.is_empty());
+    found
 }
 
 /// A schema has exactly one class, and field groups made for it.

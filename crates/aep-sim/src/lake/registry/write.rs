@@ -95,7 +95,7 @@ impl Registry {
     /// Applies every rule to a resource as it would be, and names the schemas whose fields it takes part in.
     fn judge(&self, context: &Context<'_>, next: &Resource) -> Result<BTreeSet<String>, Refusal> {
         let view = View::with(self, next);
-        rules::check(&view, next.kind, &next.body, &context.caller.tenant)?;
+        rules::check(&view, (&next.id, next.kind), &next.body, &context.caller.tenant)?;
         let taken =
             self.resources.values().find(|other| other.id != next.id && other.title() == next.title());
         if let Some(other) = taken {

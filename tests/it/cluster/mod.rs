@@ -1,0 +1,7 @@
+//! The operator process against a real API server and the simulator process.
+
+mod bad_input;
+mod chain;
+mod crash;
+mod held;
+mod many;

@@ -1,0 +1,379 @@
+//! One test's world: a namespace on the shared control plane, a simulator process and an operator process under its service account.
+
+use std::time::Duration;
+
+use aep_operator::api::GROUP;
+use anyhow::{Context as _, Result, bail, ensure};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+use testbed::{AuditLog, ControlPlane, Operator, OperatorOptions, Simulator, SimulatorOptions, until};
+use tokio::sync::OnceCell;
+
+use super::objects;
+
+/// The user that the operator is to the API server.
+pub const OPERATOR_USER: &str = "system:serviceaccount:aep-operator-system:aep-operator";
+/// How long a test waits for a condition.
+pub const DEADLINE: Duration = Duration::from_secs(90);
+/// The four kinds, in the order of their references.
+pub const KINDS: [&str; 4] =
+    ["StripeBaseConnection", "StripeSourceConnection", "IngestionMapping", "IngestionFlow"];
+
+/// What differs from test to test.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Arguments of `aep-operator run`.
+    pub operator: Vec<String>,
+    /// Arguments of `aep-sim serve`.
+    pub simulator: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let operator = ["--drift-interval", "5s", "--lookup-grace", "3s", "--requests-per-second", "500"];
+        Self { operator: operator.map(str::to_owned).to_vec(), simulator: Vec::new() }
+    }
+}
+
+impl Settings {
+    /// The same with one argument of the operator set.
+    pub fn operator(mut self, flag: &str, value: &str) -> Self {
+        if let Some(at) = self.operator.iter().position(|argument| argument == flag) {
+            value.clone_into(&mut self.operator[at + 1]);
+        } else {
+            self.operator.extend([flag.to_owned(), value.to_owned()]);
+        }
+        self
+    }
+}
+
+/// One test's world.
+pub struct World {
+    /// The shared control plane.
+    pub plane: &'static ControlPlane,
+    /// An administrator's client.
+    pub client: Client,
+    /// The test's own namespace.
+    pub namespace: String,
+    /// The test's own simulator.
+    pub sim: Simulator,
+    /// The test's own operator.
+    pub operator: Operator,
+}
+
+impl World {
+    /// A world whose operator is ready and whose two Secrets exist.
+    pub async fn start(name: &str) -> Result<Self> {
+        Self::start_with(name, Settings::default()).await
+    }
+
+    /// A world with settings of its own.
+    pub async fn start_with(name: &str, settings: Settings) -> Result<Self> {
+        let plane = installed().await?;
+        let client = plane.client().await?;
+        let namespace = format!("{name}-{:06x}", rand::random::<u32>() & 0xff_ffff);
+        create_namespace(&client, &namespace).await?;
+        let sim =
+            Simulator::start(SimulatorOptions { args: settings.simulator, ..SimulatorOptions::default() })
+                .await?;
+        let kubeconfig = plane.service_account_kubeconfig("aep-operator-system", "aep-operator").await?;
+        let mut options = OperatorOptions::new(&kubeconfig, sim.aep_url(), sim.ims_url());
+        options.args = settings.operator;
+        options.args.extend(["--watch-namespaces".to_owned(), namespace.clone()]);
+        options.env.push(("RUST_LOG".to_owned(), "info,aep_operator=debug".to_owned()));
+        let mut operator = Operator::start(options)?;
+        operator.ready(DEADLINE).await?;
+        let world = Self { plane, client, namespace, sim, operator };
+        world.apply(&objects::platform_secret()).await?;
+        world.apply(&objects::stripe_secret()).await?;
+        Ok(world)
+    }
+
+    fn api(&self, kind: &str) -> Api<DynamicObject> {
+        let (group, version) = if KINDS.contains(&kind) { (GROUP, "v1alpha1") } else { ("", "v1") };
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+    }
+
+    /// Applies an object by server-side apply, as a user would.
+    pub async fn apply(&self, object: &Value) -> Result<()> {
+        let kind = object["kind"].as_str().context("an object has a kind")?;
+        let name = object["metadata"]["name"].as_str().context("an object has a name")?;
+        self.api(kind)
+            .patch(name, &PatchParams::apply("a-user").force(), &Patch::Apply(object))
+            .await
+            .with_context(|| format!("apply {kind} {name}"))?;
+        Ok(())
+    }
+
+    /// Applies several objects one after the other.
+    pub async fn apply_all<'a>(&self, objects: impl IntoIterator<Item = &'a Value>) -> Result<()> {
+        for object in objects {
+            self.apply(object).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes an object by a merge patch.
+    pub async fn merge(&self, kind: &str, name: &str, patch: &Value) -> Result<()> {
+        self.api(kind).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
+    /// An object as JSON.
+    pub async fn get(&self, kind: &str, name: &str) -> Result<Option<Value>> {
+        Ok(self.api(kind).get_opt(name).await?.map(|object| serde_json::to_value(object)).transpose()?)
+    }
+
+    /// All objects of a kind.
+    pub async fn list(&self, kind: &str) -> Result<Vec<Value>> {
+        let list = self.api(kind).list(&ListParams::default()).await?;
+        list.items.into_iter().map(|object| Ok(serde_json::to_value(object)?)).collect()
+    }
+
+    /// Asks for the deletion of an object.
+    pub async fn delete(&self, kind: &str, name: &str) -> Result<()> {
+        self.api(kind).delete(name, &DeleteParams::background()).await?;
+        Ok(())
+    }
+
+    /// Asks for the deletion of everything and waits until it is gone.
+    pub async fn delete_everything(&self) -> Result<()> {
+        for kind in KINDS {
+            for object in self.api(kind).list(&ListParams::default()).await?.items {
+                self.delete(kind, &object.name_any()).await?;
+            }
+        }
+        self.wait_until_empty().await
+    }
+
+    /// Waits until no custom resource is left.
+    pub async fn wait_until_empty(&self) -> Result<()> {
+        self.until("all custom resources to be gone", async || {
+            for kind in KINDS {
+                if !self.list(kind).await?.is_empty() {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        })
+        .await
+    }
+
+    /// Waits for a condition; a failure shows what the custom resources say.
+    pub async fn until<T>(&self, what: &str, ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+        match until(what, DEADLINE, ask).await {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.context(self.describe().await)),
+        }
+    }
+
+    /// Waits until an object's Ready condition has the status.
+    pub async fn wait_ready(&self, kind: &str, name: &str) -> Result<Value> {
+        self.until(&format!("{kind} {name} to be Ready"), async || {
+            Ok(self.get(kind, name).await?.filter(is_ready))
+        })
+        .await
+    }
+
+    /// Waits until every custom resource is Ready.
+    pub async fn wait_all_ready(&self, count: usize) -> Result<()> {
+        self.until(&format!("{count} custom resources to be Ready"), async || {
+            let mut ready = 0;
+            for kind in KINDS {
+                ready += self.list(kind).await?.iter().filter(|object| is_ready(object)).count();
+            }
+            Ok((ready == count).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until a condition has the status and reason, and returns its message.
+    pub async fn wait_condition(
+        &self,
+        kind: &str,
+        name: &str,
+        type_: &str,
+        status: &str,
+        reason: &str,
+    ) -> Result<String> {
+        self.until(&format!("{kind} {name} to have {type_} {status} with {reason}"), async || {
+            let Some(object) = self.get(kind, name).await? else { return Ok(None) };
+            let found = condition(&object, type_)
+                .filter(|found| found["status"] == status && found["reason"] == reason);
+            Ok(found.and_then(|found| found["message"].as_str().map(str::to_owned)))
+        })
+        .await
+    }
+
+    /// What the custom resources say, for a failure.
+    pub async fn describe(&self) -> String {
+        let mut text = format!("namespace {}\n", self.namespace);
+        for kind in KINDS {
+            for object in self.list(kind).await.unwrap_or_default() {
+                let ready = condition(&object, "Ready");
+                text.push_str(&format!(
+                    "  {kind} {}: {}\n",
+                    object["metadata"]["name"],
+                    ready.unwrap_or(json!("no Ready condition"))
+                ));
+            }
+        }
+        text
+    }
+
+    /// The calls that the simulator has seen, after a sequence number.
+    pub async fn calls(&self, since: u64) -> Result<Vec<Call>> {
+        let journal = self.sim.journal(since).await?;
+        let entries = journal["entries"].as_array().context("a journal has entries")?;
+        Ok(entries.iter().filter(|entry| entry["kind"] == "call").map(Call::from_entry).collect())
+    }
+
+    /// The sequence number of the last call.
+    pub async fn last_call(&self) -> Result<u64> {
+        Ok(self.sim.journal(0).await?["lastSeq"].as_u64().unwrap_or_default())
+    }
+
+    /// Every upstream object: kind, id and marker.
+    pub async fn upstream(&self) -> Result<Vec<Upstream>> {
+        let inventory = self.sim.inventory().await?;
+        let objects = inventory["objects"].as_array().context("an inventory has objects")?;
+        Ok(objects.iter().map(Upstream::from_entry).collect())
+    }
+
+    /// The audit log of this namespace.
+    pub fn audit(&self) -> Result<AuditLog> {
+        Ok(self.plane.audit_log()?.in_namespace(&self.namespace))
+    }
+
+    /// Successful writes of the operator on our kinds and on Secrets in this namespace; Events are counted apart.
+    pub fn operator_writes(&self) -> Result<Vec<String>> {
+        let log = self.audit()?.writes_by(OPERATOR_USER);
+        Ok(log
+            .events()
+            .iter()
+            .filter(|event| event.succeeded() && event.resource != "events")
+            .map(|event| format!("{} {}/{} {}", event.verb, event.resource, event.subresource, event.name))
+            .collect())
+    }
+
+    /// What has to hold after every test: no object twice at any time, one upstream object per role and custom resource, no panic, no
+    /// secret in any output.
+    pub async fn check_invariants(&self) -> Result<()> {
+        let violations = self.sim.violations().await?;
+        let list = violations["violations"].as_array().cloned().unwrap_or_default();
+        ensure!(list.is_empty(), "two upstream objects carried one marker: {list:?}");
+        Ok(())
+    }
+}
+
+/// The shared control plane with CRDs and rights installed.
+async fn installed() -> Result<&'static ControlPlane> {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let plane = ControlPlane::shared().await?;
+    INSTALLED
+        .get_or_try_init(|| async {
+            let root = testbed::binaries::workspace_root();
+            for folder in ["crds", "deploy/rbac"] {
+                let path = root.join(folder).to_string_lossy().into_owned();
+                plane.run_kubectl(["apply", "--server-side", "-f", &path]).await?;
+            }
+            plane
+                .run_kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])
+                .await?;
+            anyhow::Ok(())
+        })
+        .await?;
+    Ok(plane)
+}
+
+async fn create_namespace(client: &Client, name: &str) -> Result<()> {
+    let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(client.clone());
+    let namespace = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
+    api.create(&PostParams::default(), &namespace).await?;
+    Ok(())
+}
+
+/// A condition of an object.
+pub fn condition(object: &Value, type_: &str) -> Option<Value> {
+    object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == type_).cloned()
+}
+
+/// Whether an object is Ready for its present generation.
+pub fn is_ready(object: &Value) -> bool {
+    condition(object, "Ready").is_some_and(|ready| ready["status"] == "True")
+        && object["status"]["observedGeneration"] == object["metadata"]["generation"]
+}
+
+/// The id of a role's upstream object in an object's status.
+pub fn external_id(object: &Value, role: &str) -> Result<String> {
+    let external = object["status"]["external"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|external| external["role"] == role);
+    match external.and_then(|external| external["id"].as_str()) {
+        Some(id) => Ok(id.to_owned()),
+        None => bail!("{} has no {role}: {}", object["metadata"]["name"], object["status"]),
+    }
+}
+
+/// A call that the simulator has seen.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// `POST /connections`, with the endpoint template.
+    pub line: String,
+    /// The service.
+    pub service: String,
+    /// The method.
+    pub method: String,
+    /// The endpoint template.
+    pub endpoint: String,
+    /// The status answered.
+    pub status: u64,
+}
+
+impl Call {
+    fn from_entry(entry: &Value) -> Self {
+        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            line: format!("{} {}", text("method"), text("endpoint")),
+            service: text("service"),
+            method: text("method"),
+            endpoint: text("endpoint"),
+            status: entry["status"].as_u64().unwrap_or_default(),
+        }
+    }
+
+    /// Whether the call creates an object of Flow Service or a mapping set.
+    pub fn is_creating_post(&self) -> bool {
+        let collections =
+            ["/connections", "/sourceConnections", "/targetConnections", "/flows", "/mappingSets"];
+        self.method == "POST" && collections.contains(&self.endpoint.as_str())
+    }
+}
+
+/// An upstream object in the simulator's inventory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Upstream {
+    /// The collection, in Adobe's spelling.
+    pub kind: String,
+    /// The id.
+    pub id: String,
+    /// The owner's UID and the role, from the marker.
+    pub owner: Option<(String, String)>,
+}
+
+impl Upstream {
+    fn from_entry(entry: &Value) -> Self {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let marker = &entry["marker"];
+        Self {
+            kind: text(&entry["kind"]).unwrap_or_default(),
+            id: text(&entry["id"]).unwrap_or_default(),
+            owner: text(&marker["uid"]).zip(text(&marker["role"])),
+        }
+    }
+}
