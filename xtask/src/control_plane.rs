@@ -20,7 +20,7 @@ pub struct Args {
 
 /// Starts it and waits for Ctrl-C or SIGTERM.
 pub fn run(args: Args) -> Result<()> {
-    tools::runtime()?.block_on(async {
+    tools::block_on(async {
         let options = Options { folder: args.folder, ..Options::default() };
         let control_plane = ControlPlane::start(options).await?;
         if args.crds {

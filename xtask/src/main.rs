@@ -4,7 +4,9 @@
 
 mod control_plane;
 mod crds;
+mod demo;
 mod import_check;
+mod report;
 mod test_command;
 mod tools;
 
@@ -22,6 +24,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show the operator's main job against a simulated AEP, and prove its promises.
+    Demo(demo::Args),
     /// Run everything that CI runs, and end with a table of what took how long.
     Test(test_command::Args),
     /// Write `crds/*.yaml` from the types in `src/api`.
@@ -38,6 +42,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test_command::run(&args),
         Command::Crds { check } => crds::run(check),
         Command::ImportCheck => import_check::run(),

@@ -18,9 +18,12 @@ pub fn cargo() -> Command {
     command
 }
 
-/// An async runtime for one command.
-pub fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+/// Runs the async part of a command. What it has left in the background does not hold up the end.
+pub fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
 }
 
 /// Waits for Ctrl-C or SIGTERM.

@@ -4,7 +4,6 @@
 //! background while Rust is compiled.
 
 mod deny;
-mod report;
 
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
@@ -13,8 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use testbed::{binaries, go_build};
 
+use crate::report::Report;
 use crate::{crds, import_check, tools};
-use report::Report;
 
 /// Environment variables that bring a control plane from elsewhere; then nothing is built with Go.
 const REPLACEMENTS: [&str; 3] = ["KUBEBUILDER_ASSETS", "AEP_TESTBED_KUBECONFIG", go_build::BINARY_VARIABLE];
