@@ -113,6 +113,7 @@ impl<K: Managed> Pass<'_, K> {
             refs,
             desired,
             external: &self.external,
+            patched: &self.patched,
             created: &self.created,
             uid: &self.uid,
             owner: self.cx.owner(&self.namespace(), &self.object.name_any()),
@@ -327,6 +328,7 @@ impl<K: Managed> Pass<'_, K> {
                 Ok(external) => {
                     let id = external.id.clone();
                     self.looked = true;
+                    self.patched.insert(role);
                     self.external.insert(role, external);
                     id
                 }

@@ -127,6 +127,8 @@ pub struct Shape<'a, K: Managed> {
     pub desired: &'a K::Desired,
     /// The upstream objects that are known.
     pub external: &'a External,
+    /// Roles that were patched in this pass: what Adobe masks in its answers is up to date in them.
+    pub patched: &'a BTreeSet<Role>,
     /// Roles created in this pass.
     pub created: &'a BTreeSet<Role>,
     /// UID of the custom resource.

@@ -47,6 +47,8 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) objects: BTreeMap<Role, Object>,
     /// Roles whose POST may have been sent before this pass, by this process or another.
     pub(super) doubtful: BTreeSet<Role>,
+    /// Roles patched in this pass.
+    pub(super) patched: BTreeSet<Role>,
     /// Roles created in this pass.
     pub(super) created: BTreeSet<Role>,
     /// Roles whose object this process created earlier, without its id having reached status.
@@ -97,6 +99,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             standings: BTreeMap::new(),
             objects: BTreeMap::new(),
             doubtful: BTreeSet::new(),
+            patched: BTreeSet::new(),
             created: BTreeSet::new(),
             recalled: BTreeMap::new(),
             extra: Vec::new(),

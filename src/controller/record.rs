@@ -135,7 +135,7 @@ impl<K: Managed> Pass<'_, K> {
         if upstream::differs::<K>(&before, status) {
             match self.cx.cluster.write_status(&self.object, status).await {
                 Ok(written) => self.object = written,
-                Err(Error::Conflict) => return Err(self.lost_the_write()),
+                Err(Error::Conflict) => return Err(Self::lost_the_write()),
                 Err(Error::NotFound) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
@@ -174,7 +174,7 @@ impl<K: Managed> Pass<'_, K> {
 
     /// Somebody wrote in between. The ids of this pass stay in memory: the next one records them, or finds that another process recorded
     /// its own first and deletes what this one had created.
-    fn lost_the_write(&self) -> Obstacle {
+    fn lost_the_write() -> Obstacle {
         Obstacle::conflict("the object changed before its status could be written")
     }
 

@@ -56,7 +56,7 @@ pub async fn run(cx: Arc<Context>, scope: Scope, stop: impl Future<Output = ()> 
         drive(mappings, &cx, stop.clone()).boxed(),
         drive(flows, &cx, stop.clone()).boxed(),
     ]);
-    let (_, _, rest) = ended.await;
+    let ((), _, rest) = ended.await;
     if stop.now_or_never().is_some() {
         futures::future::join_all(rest).await;
     }

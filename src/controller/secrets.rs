@@ -71,7 +71,7 @@ pub(super) async fn review(
         match held_for(cx, namespace, &secret, &users).await? {
             Some(rest) => again = Some(again.map_or(rest, |again| again.min(rest))),
             None if users.is_empty() || deletion_time(&secret).is_some() => {
-                cx.cluster.unprotect_secret(&secret).await?
+                cx.cluster.unprotect_secret(&secret).await?;
             }
             None => {}
         }

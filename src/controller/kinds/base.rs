@@ -100,15 +100,19 @@ impl Managed for StripeBaseConnection {
     }
 
     fn drift(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Drift {
-        let applied = self.status.as_ref().and_then(|status| status.credentials_hash.as_deref());
+        let drift =
+            described::drift(shape, role, object, &shape.desired.name, shape.desired.description.as_deref());
+        if shape.patched.contains(&role) {
+            return drift;
+        }
         // Adobe masks the key in its answers, so only the hash of what was sent last can tell. An object that was found again after
         // a lost answer was created with the key of that time, which may not be this one.
-        described::drift(shape, role, object, &shape.desired.name, shape.desired.description.as_deref())
-            .field(
-                "stripeCredentialsSecretRef",
-                shape.desired.credentials_hash.as_str(),
-                applied.unwrap_or("unknown"),
-            )
+        let applied = self.status.as_ref().and_then(|status| status.credentials_hash.as_deref());
+        drift.field(
+            "stripeCredentialsSecretRef",
+            shape.desired.credentials_hash.as_str(),
+            applied.unwrap_or("unknown"),
+        )
     }
 
     async fn create(

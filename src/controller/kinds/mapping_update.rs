@@ -126,14 +126,14 @@ async fn update_resource(
             ),
         ));
     }
-    let operations = growth_of(shape, resource).map_err(|breaking| {
-        Obstacle::invalid(Reason::SchemaChangeRefused, format!("spec.mappings: the managed schema only grows: {}: undo the change, or build a new schema with another IngestionMapping", describe(&breaking)))
-    })?;
     let kind = if role == Role::FieldGroup { ResourceKind::FieldGroup } else { ResourceKind::Schema };
-    let additions = operations.into_iter().filter(|_| kind == ResourceKind::FieldGroup);
-    let mut patch = additions.fold(Patch::new(), |patch, add| {
-        patch.add(add["path"].as_str().unwrap_or_default(), add["value"].clone())
-    });
+    let mut patch = Patch::new();
+    if kind == ResourceKind::FieldGroup {
+        let additions = growth_of(shape, resource).map_err(|breaking| breaking_change(&breaking))?;
+        for add in additions {
+            patch = patch.add(add["path"].as_str().unwrap_or_default(), add["value"].clone());
+        }
+    }
     if change.drift.has("marker") || change.drift.has("description") {
         patch = patch.add("/description", shape.marker(role).describe(mapping.spec.description.as_deref()));
     }
@@ -142,6 +142,14 @@ async fn update_resource(
     }
     let patched = shape.site().session.patch_resource(change.gate, kind, &resource.id, &patch).await?;
     Ok(Object::Resource(patched).external(role, shape.site()))
+}
+
+fn breaking_change(breaking: &[BreakingChange]) -> Obstacle {
+    let message = format!(
+        "spec.mappings: the managed schema only grows: {}: undo the change, or build a new schema with another IngestionMapping",
+        describe(breaking)
+    );
+    Obstacle::invalid(Reason::SchemaChangeRefused, message)
 }
 
 /// A PUT has no precondition. The newest version is read first: one that holds the rows already is the work of a PUT whose answer was lost.

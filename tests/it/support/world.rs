@@ -252,6 +252,18 @@ impl World {
         Ok(objects.iter().map(Upstream::from_entry).collect())
     }
 
+    /// How often each Stripe id was ingested into a dataset of the sandbox `dev`.
+    pub async fn rows(&self, dataset: &str) -> Result<std::collections::BTreeMap<String, u64>> {
+        let rows = self.sim.rows().await?;
+        let rows = &rows[objects::ORGANIZATION]["dev"][dataset];
+        Ok(rows
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(id, times)| (id.clone(), times.as_u64().unwrap_or_default()))
+            .collect())
+    }
+
     /// The audit log of this namespace.
     pub fn audit(&self) -> Result<AuditLog> {
         Ok(self.plane.audit_log()?.in_namespace(&self.namespace))
@@ -378,7 +390,7 @@ pub struct Upstream {
 impl Upstream {
     fn from_entry(entry: &Value) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let marker = &entry["marker"];
+        let marker = &entry["markers"][0];
         Self {
             kind: text(&entry["kind"]).unwrap_or_default(),
             id: text(&entry["id"]).unwrap_or_default(),
