@@ -1,6 +1,7 @@
 //! Builds the ports and runs the controllers, the inventory and the health server. The only place that knows the order of shutdown.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -77,11 +78,13 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let (stop, stopped) = watch::channel(false);
     let scopes = scopes(&args.watch_namespaces);
     let namespaces = scopes.iter().map(|scope| scope.namespace().map(str::to_owned)).collect();
-    let controllers = join_all(
-        scopes.into_iter().map(|scope| controller::run(Arc::clone(&cx), scope, is_set(stopped.clone()))),
-    );
+    let waiting = Arc::new(AtomicUsize::new(scopes.len()));
+    let controllers = join_all(scopes.into_iter().map(|scope| {
+        let (waiting, health) = (Arc::clone(&waiting), health.clone());
+        let listed = move || health.set_ready(waiting.fetch_sub(1, Ordering::Relaxed) == 1);
+        controller::run(Arc::clone(&cx), scope, listed, is_set(stopped.clone()))
+    }));
     tokio::pin!(controllers);
-    health.set_ready(true);
     tokio::select! {
         () = telemetry::stop_signal() => info!("stopping: passes under way are finished"),
         () = controller::inventory::run(Arc::clone(&cx), namespaces) => {}

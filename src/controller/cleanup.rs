@@ -125,7 +125,9 @@ impl<K: Managed> Pass<'_, K> {
                 Ok(())
             }
             Step::Wait(role, grace) => Err(waiting_for_answer(role, grace)),
-            Step::Contested(role, contest) => Err(contested(role, &contest, "adopt")),
+            Step::Contested(role, contest) => {
+                Err(contested(role, &self.object.upstream_name(role), &contest))
+            }
             Step::Delete(role) => self.delete(role, site).await,
             other => Err(Obstacle::bug(format!("{other:?} in a deletion"))),
         }

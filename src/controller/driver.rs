@@ -235,7 +235,9 @@ impl<K: Managed> Pass<'_, K> {
                     self.reported = Some(self.reported.take().unwrap_or_default().and(drift));
                 }
             }
-            Step::Contested(role, contest) => return Err(contested(role, &contest, "adopt")),
+            Step::Contested(role, contest) => {
+                return Err(contested(role, &self.object.upstream_name(role), &contest));
+            }
             Step::Lost(role, id) => return Err(lost(role, &id)),
             Step::Delete(_) | Step::Release => {
                 return Err(Obstacle::bug("a deletion step outside a deletion"));

@@ -313,42 +313,42 @@ fn has_all_ids<K: Managed>(object: &K) -> bool {
     object.roles().iter().all(|role| external.iter().any(|known| known.role == *role))
 }
 
-/// What a contest means to the user.
-pub(super) fn contested(role: Role, contest: &Contest, adopt_field: &str) -> Obstacle {
+/// What a contest over a role's object of that name means to the user.
+pub(super) fn contested(role: Role, name: &str, contest: &Contest) -> Obstacle {
+    let (Contest::Several(ids)
+    | Contest::Predecessor(ids)
+    | Contest::PossibleTwin(ids)
+    | Contest::Foreign(ids)) = contest;
+    let ids = ids.join(", ");
     let (reason, text) = match contest {
-        Contest::Several(ids) => (
+        Contest::Several(_) => (
             Reason::DuplicateFound,
             format!(
-                "several upstream objects carry this object's marker as {role}: {}. Keep one, delete the others in AEP, or name the one to keep in spec.{adopt_field}",
-                ids.join(", ")
+                "several upstream objects carry this object's marker as {role}: {ids}: keep one and delete the others in AEP"
             ),
         ),
-        Contest::Predecessor(ids) => (
+        Contest::Predecessor(_) => (
             Reason::PredecessorFound,
             format!(
-                "a deleted object of the same name left a {role} upstream: {}. Delete it in AEP, or take it over with spec.{adopt_field}",
-                ids.join(", ")
+                "a deleted object of the same name left a {role} upstream: {ids}: delete it in AEP, or take it over with spec.adopt"
             ),
         ),
-        Contest::PossibleTwin(ids) => (
+        Contest::PossibleTwin(_) => (
             Reason::PossibleTwin,
             format!(
-                "a {role} without marker that may be this object's exists upstream: {}. Delete it in AEP, or take it over with spec.{adopt_field}",
-                ids.join(", ")
+                "a {role} named {name}, without marker, may be this object's: {ids}: delete it in AEP, or take it over with spec.adopt"
             ),
         ),
-        Contest::Foreign(ids) if role == Role::Flow => (
+        Contest::Foreign(_) if role == Role::Flow => (
             Reason::SourceInUse,
             format!(
-                "another dataflow reads this source connection: {}. Adobe asks for one dataflow per source connection: use a StripeSourceConnection of its own",
-                ids.join(", ")
+                "spec.sourceConnectionRef: another dataflow reads this source connection: {ids}: Adobe asks for one dataflow per source connection, so use a StripeSourceConnection of its own"
             ),
         ),
-        Contest::Foreign(ids) => (
+        Contest::Foreign(_) => (
             Reason::SchemaTitleTaken,
             format!(
-                "the title of the {role} is taken by {}. Choose another title, or use it with targetSchema.existing",
-                ids.join(", ")
+                "spec.targetSchema.managed.title: the title {name} of the {role} is taken by {ids}: choose another title, or use that schema with targetSchema.existing"
             ),
         ),
     };

@@ -22,8 +22,14 @@ use crate::domain::outcome::Obstacle;
 /// Passes of an object that does not parse: nothing can be done before it changes.
 const UNPARSABLE: Duration = Duration::from_hours(1);
 
-/// Runs the four controllers until `stop` resolves; each then finishes the passes it is in.
-pub async fn run(cx: Arc<Context>, scope: Scope, stop: impl Future<Output = ()> + Send + 'static) {
+/// Runs the four controllers until `stop` resolves; each then finishes the passes it is in. `listed` is called when all of them have
+/// seen every object that exists.
+pub async fn run(
+    cx: Arc<Context>,
+    scope: Scope,
+    listed: impl FnOnce() + Send + 'static,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
     let stop = stop.shared();
     let bases = controller::<StripeBaseConnection>(&cx, &scope);
     let bases = on_secret(bases, &cx, &scope, StripeBaseConnection::uses_secret);
@@ -48,6 +54,20 @@ pub async fn run(cx: Arc<Context>, scope: Scope, stop: impl Future<Output = ()> 
     });
     let flows =
         on_parent::<_, IngestionMapping>(flows, &cx, &scope, |flow, name| flow.spec.mapping_ref.name == name);
+
+    let stores = (bases.store(), sources.store(), mappings.store(), flows.store());
+    tokio::spawn(async move {
+        let (bases, sources, mappings, flows) = &stores;
+        let ready = futures::try_join!(
+            bases.wait_until_ready(),
+            sources.wait_until_ready(),
+            mappings.wait_until_ready(),
+            flows.wait_until_ready()
+        );
+        if ready.is_ok() {
+            listed();
+        }
+    });
 
     // The end of one controller is the end of all: the process is started again rather than run with a part of them.
     let ended = futures::future::select_all([

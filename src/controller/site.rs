@@ -140,17 +140,18 @@ async fn known_sandbox(
                 format!("spec.sandbox: sandbox {name} is {state}, not active"),
             ));
         }
-        Ok(None) => {
-            return Err(Obstacle::invalid(
-                Reason::SandboxNotFound,
-                format!(
-                    "spec.sandbox: organisation {organization} has no sandbox {name}, or the platform credentials may not use it: create it, or grant the API credential a role in it"
-                ),
-            ));
-        }
+        Ok(None) => return Err(sandbox_not_found(organization, name)),
+        Err(error) if error.is_sandbox_missing() => return Err(sandbox_not_found(organization, name)),
         Err(error) if error.kind() == crate::aep::ErrorKind::Denied => None,
         Err(error) => return Err(error.into()),
     };
     cx.known.note_sandbox(organization, name, id.clone());
     Ok(id)
+}
+
+fn sandbox_not_found(organization: &str, name: &str) -> Obstacle {
+    let message = format!(
+        "spec.sandbox: organisation {organization} has no sandbox {name}, or the platform credentials may not use it: create it, or grant the API credential a role in it"
+    );
+    Obstacle::invalid(Reason::SandboxNotFound, message)
 }

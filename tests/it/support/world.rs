@@ -242,7 +242,7 @@ impl World {
 
     /// The sequence number of the last call.
     pub async fn last_call(&self) -> Result<u64> {
-        Ok(self.sim.journal(0).await?["lastSeq"].as_u64().unwrap_or_default())
+        Ok(self.sim.journal(0).await?["last"].as_u64().unwrap_or_default())
     }
 
     /// Every upstream object: kind, id and marker.
