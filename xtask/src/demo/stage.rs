@@ -98,10 +98,10 @@ impl Stage {
 
     /// CRDs, rights, the namespace, and in it the Secrets and the base connection.
     pub async fn install(&mut self) -> Result<()> {
-        let apply = ["apply", "--server-side", "--filename"];
         for folder in ["crds", "deploy/rbac"] {
             let path = tools::root().join(folder);
-            print!("{}", self.kubectl(&[&apply[..], &[&path.to_string_lossy()]].concat()).await?);
+            let apply = ["apply", "--server-side", "--filename", &path.to_string_lossy()];
+            print!("{}", self.control_plane.run_kubectl(apply).await?);
         }
         self.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).await?;
         self.control_plane.run_kubectl(["create", "namespace", NAMESPACE]).await?;
