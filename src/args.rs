@@ -123,7 +123,7 @@ mod tests {
     fn bad_values_are_refused_with_what_to_write() {
         assert!(duration("5 parsecs").unwrap_err().contains("90s"));
         assert!(duration("0s").is_err());
-        assert_eq!(duration("5m").unwrap(), Duration::from_secs(300));
+        assert_eq!(duration("5m").unwrap(), Duration::from_mins(5));
         assert!(positive("-1").is_err());
         assert!(cluster_id("a/b").is_err());
         assert_eq!(cluster_id("eu-1").unwrap(), "eu-1");

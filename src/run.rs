@@ -1,7 +1,6 @@
 //! Builds the ports and runs the controllers, the inventory and the health server. The only place that knows the order of shutdown.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -15,7 +14,7 @@ use crate::cluster::{self, Cluster};
 use crate::controller::context::Known;
 use crate::controller::memory::Memory;
 use crate::controller::wake::Wake;
-use crate::controller::{self, Context, Scope, Settings};
+use crate::controller::{self, Context, Countdown, Scope, Settings};
 use crate::telemetry;
 
 /// Why the operator could not run.
@@ -78,12 +77,14 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let (stop, stopped) = watch::channel(false);
     let scopes = scopes(&args.watch_namespaces);
     let namespaces = scopes.iter().map(|scope| scope.namespace().map(str::to_owned)).collect();
-    let waiting = Arc::new(AtomicUsize::new(scopes.len()));
-    let controllers = join_all(scopes.into_iter().map(|scope| {
-        let (waiting, health) = (Arc::clone(&waiting), health.clone());
-        let listed = move || health.set_ready(waiting.fetch_sub(1, Ordering::Relaxed) == 1);
-        controller::run(Arc::clone(&cx), scope, listed, is_set(stopped.clone()))
-    }));
+    let listed = Countdown::new(scopes.len() * controller::CONTROLLERS, {
+        let health = health.clone();
+        move || health.set_ready(true)
+    });
+    let controllers = scopes
+        .into_iter()
+        .map(|scope| controller::run(Arc::clone(&cx), scope, &listed, is_set(stopped.clone())));
+    let controllers = join_all(controllers);
     tokio::pin!(controllers);
     tokio::select! {
         () = telemetry::stop_signal() => info!("stopping: passes under way are finished"),

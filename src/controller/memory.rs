@@ -160,7 +160,7 @@ mod tests {
     async fn the_grace_runs_from_the_later_of_lost_answer_and_first_sight() {
         let memory = Memory::default();
         memory.first_seen("u");
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(memory.remaining_grace("u", Role::Flow, GRACE), Duration::from_secs(30));
         memory.note_sent("u", Role::Flow, Sent::Unknown(Instant::now()));
         assert_eq!(memory.remaining_grace("u", Role::Flow, GRACE), GRACE);

@@ -30,5 +30,5 @@ mod secrets;
 
 pub use context::{Context, Settings};
 pub use driver::reconcile;
-pub use run::run;
-pub use trigger::Scope;
+pub use run::{CONTROLLERS, run};
+pub use trigger::{Countdown, Scope};

@@ -14,60 +14,49 @@ use tracing::error;
 
 use super::context::Context;
 use super::managed::Managed;
-use super::trigger::{Guarded, Scope, controller, on_dependent, on_parent, on_secret};
+use super::trigger::{Countdown, Guarded, Scope, controller, on_dependent, on_parent, on_secret};
 use super::{driver, record, report};
 use crate::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection};
 use crate::domain::outcome::Obstacle;
 
+/// How many controllers one scope has.
+pub const CONTROLLERS: usize = 4;
+
 /// Passes of an object that does not parse: nothing can be done before it changes.
 const UNPARSABLE: Duration = Duration::from_hours(1);
 
-/// Runs the four controllers until `stop` resolves; each then finishes the passes it is in. `listed` is called when all of them have
+/// Runs the four controllers until `stop` resolves; each then finishes the passes it is in. `listed` counts those that have
 /// seen every object that exists.
 pub async fn run(
     cx: Arc<Context>,
     scope: Scope,
-    listed: impl FnOnce() + Send + 'static,
+    listed: &Countdown,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
     let stop = stop.shared();
-    let bases = controller::<StripeBaseConnection>(&cx, &scope);
+    let bases = controller::<StripeBaseConnection>(&cx, &scope, listed);
     let bases = on_secret(bases, &cx, &scope, StripeBaseConnection::uses_secret);
     let bases = on_dependent::<_, StripeSourceConnection>(bases, &cx, &scope);
 
-    let sources = controller::<StripeSourceConnection>(&cx, &scope);
+    let sources = controller::<StripeSourceConnection>(&cx, &scope, listed);
     let sources = on_parent::<_, StripeBaseConnection>(sources, &cx, &scope, |source, name| {
         source.spec.base_connection_ref.name == name
     });
     let sources = on_dependent::<_, IngestionMapping>(sources, &cx, &scope);
     let sources = on_dependent::<_, IngestionFlow>(sources, &cx, &scope);
 
-    let mappings = controller::<IngestionMapping>(&cx, &scope);
+    let mappings = controller::<IngestionMapping>(&cx, &scope, listed);
     let mappings = on_parent::<_, StripeSourceConnection>(mappings, &cx, &scope, |mapping, name| {
         mapping.spec.source_connection_ref.name == name
     });
     let mappings = on_dependent::<_, IngestionFlow>(mappings, &cx, &scope);
 
-    let flows = controller::<IngestionFlow>(&cx, &scope);
+    let flows = controller::<IngestionFlow>(&cx, &scope, listed);
     let flows = on_parent::<_, StripeSourceConnection>(flows, &cx, &scope, |flow, name| {
         flow.spec.source_connection_ref.name == name
     });
     let flows =
         on_parent::<_, IngestionMapping>(flows, &cx, &scope, |flow, name| flow.spec.mapping_ref.name == name);
-
-    let stores = (bases.store(), sources.store(), mappings.store(), flows.store());
-    tokio::spawn(async move {
-        let (bases, sources, mappings, flows) = &stores;
-        let ready = futures::try_join!(
-            bases.wait_until_ready(),
-            sources.wait_until_ready(),
-            mappings.wait_until_ready(),
-            flows.wait_until_ready()
-        );
-        if ready.is_ok() {
-            listed();
-        }
-    });
 
     // The end of one controller is the end of all: the process is started again rather than run with a part of them.
     let ended = futures::future::select_all([

@@ -6,6 +6,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::TryStreamExt;
 use k8s_openapi::NamespaceResourceScope;
@@ -51,17 +52,41 @@ impl Scope {
     }
 }
 
+/// Does something once, when it has been counted down. (A store's own readiness wakes only the last of several that wait for it.)
+#[derive(Clone)]
+pub struct Countdown(Arc<(AtomicUsize, Box<dyn Fn() + Send + Sync>)>);
+
+impl Countdown {
+    /// Calls `done` at the last of `count` counts.
+    pub fn new(count: usize, done: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new((AtomicUsize::new(count), Box::new(done))))
+    }
+
+    fn count(&self) {
+        if self.0.0.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.1();
+        }
+    }
+}
+
 /// A controller whose main stream wakes only for what [`wakes`] names. Objects that come with a list and not with an event are noted:
 /// another process may have worked on them.
-pub(super) fn controller<K: Managed>(cx: &Arc<Context>, scope: &Scope) -> Controller<Guarded<K>> {
+pub(super) fn controller<K: Managed>(
+    cx: &Arc<Context>,
+    scope: &Scope,
+    listed: &Countdown,
+) -> Controller<Guarded<K>> {
     let api: Api<Guarded<K>> = scope.api(cx.cluster.client());
     let (reader, writer) = reflector::store();
     let noting = Arc::clone(cx);
+    let mut first = Some(listed.clone());
     let stream = watcher::watcher(api, watcher::Config::default())
-        .inspect_ok(move |event| {
-            if let Event::InitApply(object) = event {
+        .inspect_ok(move |event| match event {
+            Event::InitApply(object) => {
                 noting.memory.note_listed(object.meta().uid.as_deref().unwrap_or_default());
             }
+            Event::InitDone => first.take().into_iter().for_each(|listed: Countdown| listed.count()),
+            _ => {}
         })
         .default_backoff()
         .modify(|object| object.meta_mut().managed_fields = None)

@@ -11,7 +11,7 @@ pub const STRIPE_KEY: &str = "sk_test_sim";
 /// The class that Adobe's payment tutorial uses.
 pub const PROFILE_CLASS: &str = "https://ns.adobe.com/xdm/context/profile";
 
-fn object(kind: &str, name: &str, spec: Value) -> Value {
+fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "ingestion.aep-operator.io/v1alpha1", "kind": kind, "metadata": { "name": name }, "spec": spec })
 }
 
@@ -40,7 +40,7 @@ pub fn base(name: &str) -> Value {
     object(
         "StripeBaseConnection",
         name,
-        json!({
+        &json!({
             "sandbox": "dev",
             "platformCredentialsSecretRef": { "name": "aep-credentials" },
             "stripeCredentialsSecretRef": { "name": "stripe", "key": "access-token" },
@@ -53,7 +53,7 @@ pub fn source(name: &str, base: &str, resource: &str) -> Value {
     object(
         "StripeSourceConnection",
         name,
-        json!({ "baseConnectionRef": { "name": base }, "resourcePath": resource }),
+        &json!({ "baseConnectionRef": { "name": base }, "resourcePath": resource }),
     )
 }
 
@@ -62,7 +62,7 @@ pub fn mapping(name: &str, source: &str, resource: &str, title: &str) -> Value {
     object(
         "IngestionMapping",
         name,
-        json!({
+        &json!({
             "sourceConnectionRef": { "name": source },
             "targetSchema": { "managed": { "title": title, "class": PROFILE_CLASS } },
             "builtin": { "name": format!("{resource}/v1") },
@@ -75,7 +75,7 @@ pub fn flow(name: &str, source: &str, mapping: &str, dataset: &str) -> Value {
     object(
         "IngestionFlow",
         name,
-        json!({
+        &json!({
             "sourceConnectionRef": { "name": source },
             "mappingRef": { "name": mapping },
             "dataset": { "managed": { "name": dataset } },
@@ -94,22 +94,12 @@ pub fn chain(name: &str, resource: &str) -> [Value; 4] {
     ]
 }
 
-/// An object with one member set, by JSON pointer below `/spec`.
+/// An object with one member set, by path below `spec`; parents are made as needed.
 pub fn with(mut object: Value, pointer: &str, value: Value) -> Value {
-    let path = format!("/spec{pointer}");
-    let (parent, member) = path.rsplit_once('/').expect("a pointer has a slash");
-    object
-        .pointer_mut(parent)
-        .and_then(Value::as_object_mut)
-        .unwrap_or_else(|| panic!("{parent} should be an object"))
-        .insert(member.to_owned(), value);
-    object
-}
-
-/// An object with one member removed, by JSON pointer below `/spec`.
-pub fn without(mut object: Value, pointer: &str) -> Value {
-    let path = format!("/spec{pointer}");
-    let (parent, member) = path.rsplit_once('/').expect("a pointer has a slash");
-    object.pointer_mut(parent).and_then(Value::as_object_mut).and_then(|parent| parent.remove(member));
+    let mut at = &mut object["spec"];
+    for member in pointer.split('/').filter(|member| !member.is_empty()) {
+        at = &mut at[member];
+    }
+    *at = value;
     object
 }

@@ -1,5 +1,6 @@
 //! One test's world: a namespace on the shared control plane, a simulator process and an operator process under its service account.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aep_operator::api::GROUP;
@@ -16,7 +17,7 @@ use super::objects;
 /// The user that the operator is to the API server.
 pub const OPERATOR_USER: &str = "system:serviceaccount:aep-operator-system:aep-operator";
 /// How long a test waits for a condition.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 /// The four kinds, in the order of their references.
 pub const KINDS: [&str; 4] =
     ["StripeBaseConnection", "StripeSourceConnection", "IngestionMapping", "IngestionFlow"];
@@ -46,18 +47,6 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// The same with one argument of the operator set.
-    pub fn operator(mut self, flag: &str, value: &str) -> Self {
-        if let Some(at) = self.operator.iter().position(|argument| argument == flag) {
-            value.clone_into(&mut self.operator[at + 1]);
-        } else {
-            self.operator.extend([flag.to_owned(), value.to_owned()]);
-        }
-        self
-    }
-}
-
 /// One test's world.
 pub struct World {
     /// The shared control plane.
@@ -80,15 +69,14 @@ impl World {
 
     /// A world with settings of its own.
     pub async fn start_with(name: &str, settings: Settings) -> Result<Self> {
-        let plane = installed().await?;
+        let (plane, kubeconfig) = installed().await?;
         let client = plane.client().await?;
         let namespace = format!("{name}-{:06x}", rand::random::<u32>() & 0xff_ffff);
         create_namespace(&client, &namespace).await?;
         let sim =
             Simulator::start(SimulatorOptions { args: settings.simulator, ..SimulatorOptions::default() })
                 .await?;
-        let kubeconfig = plane.service_account_kubeconfig("aep-operator-system", "aep-operator").await?;
-        let mut options = OperatorOptions::new(&kubeconfig, sim.aep_url(), sim.ims_url());
+        let mut options = OperatorOptions::new(kubeconfig, sim.aep_url(), sim.ims_url());
         options.args = settings.operator;
         options.args.extend(["--watch-namespaces".to_owned(), namespace.clone()]);
         options.env.push(("RUST_LOG".to_owned(), "info,aep_operator=debug".to_owned()));
@@ -133,7 +121,7 @@ impl World {
 
     /// An object as JSON.
     pub async fn get(&self, kind: &str, name: &str) -> Result<Option<Value>> {
-        Ok(self.api(kind).get_opt(name).await?.map(|object| serde_json::to_value(object)).transpose()?)
+        Ok(self.api(kind).get_opt(name).await?.map(serde_json::to_value).transpose()?)
     }
 
     /// All objects of a kind.
@@ -223,11 +211,12 @@ impl World {
         for kind in KINDS {
             for object in self.list(kind).await.unwrap_or_default() {
                 let ready = condition(&object, "Ready");
-                text.push_str(&format!(
-                    "  {kind} {}: {}\n",
-                    object["metadata"]["name"],
-                    ready.unwrap_or(json!("no Ready condition"))
-                ));
+                let ready = ready.map_or_else(|| "no Ready condition".to_owned(), |ready| ready.to_string());
+                text = format!(
+                    "{text}  {kind} {}: {ready}
+",
+                    object["metadata"]["name"]
+                );
             }
         }
         text + "the operator's log ends with\n" + &self.operator.log_tail(30)
@@ -290,11 +279,11 @@ impl World {
     }
 }
 
-/// The shared control plane with CRDs and rights installed.
-async fn installed() -> Result<&'static ControlPlane> {
-    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+/// The shared control plane with CRDs and rights installed, and a kubeconfig with the operator's rights.
+async fn installed() -> Result<(&'static ControlPlane, &'static Path)> {
+    static INSTALLED: OnceCell<PathBuf> = OnceCell::const_new();
     let plane = ControlPlane::shared().await?;
-    INSTALLED
+    let kubeconfig = INSTALLED
         .get_or_try_init(|| async {
             let root = testbed::binaries::workspace_root();
             for folder in ["crds", "deploy/rbac"] {
@@ -304,10 +293,10 @@ async fn installed() -> Result<&'static ControlPlane> {
             plane
                 .run_kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])
                 .await?;
-            anyhow::Ok(())
+            plane.service_account_kubeconfig("aep-operator-system", "aep-operator").await
         })
         .await?;
-    Ok(plane)
+    Ok((plane, kubeconfig))
 }
 
 async fn create_namespace(client: &Client, name: &str) -> Result<()> {
@@ -346,8 +335,6 @@ pub fn external_id(object: &Value, role: &str) -> Result<String> {
 pub struct Call {
     /// `POST /connections`, with the endpoint template.
     pub line: String,
-    /// The service.
-    pub service: String,
     /// The method.
     pub method: String,
     /// The endpoint template.
@@ -361,7 +348,6 @@ impl Call {
         let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
         Self {
             line: format!("{} {}", text("method"), text("endpoint")),
-            service: text("service"),
             method: text("method"),
             endpoint: text("endpoint"),
             status: entry["status"].as_u64().unwrap_or_default(),
