@@ -57,8 +57,9 @@ fn with_ids(body: &[u8], change: impl Fn(&str) -> Option<Value>) -> Vec<u8> {
 fn for_each_object(value: &mut Value, change: &mut impl FnMut(&mut serde_json::Map<String, Value>)) {
     match value {
         Value::Object(fields) => {
-            change(fields);
+            // Members first: the change may add some.
             fields.values_mut().for_each(|field| for_each_object(field, change));
+            change(fields);
         }
         Value::Array(items) => items.iter_mut().for_each(|item| for_each_object(item, change)),
         _ => {}
