@@ -1,6 +1,7 @@
 //! Builds the ports and runs the controllers, the inventory and the health server. The only place that knows the order of shutdown.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -34,6 +35,11 @@ pub enum Error {
     /// The cluster cannot be named.
     #[error("the namespace kube-system may not be read, so the cluster has no name: set --cluster-id")]
     NoClusterId,
+    /// A lost answer could surface after its look-up.
+    #[error(
+        "--lookup-grace should be at least as long as --call-deadline: a call that takes its whole deadline may still create something"
+    )]
+    Grace,
     /// The settings for Adobe do not fit.
     #[error("the settings for Adobe do not fit")]
     Aep(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -49,6 +55,9 @@ const DRAIN: Duration = Duration::from_secs(25);
 
 /// Runs until SIGTERM or Ctrl-C.
 pub async fn run(args: RunArgs) -> Result<(), Error> {
+    if args.lookup_grace < args.call_deadline {
+        return Err(Error::Grace);
+    }
     // kube and reqwest share one TLS provider; it has to be chosen before either builds a client. A second choice changes nothing.
     let _already_chosen = rustls::crypto::ring::default_provider().install_default();
     let client = Client::try_default().await.map_err(|error| Error::Kubernetes(Box::new(error)))?;
@@ -61,17 +70,21 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let server = telemetry::serve(args.http_addr, health.clone())
         .await
         .map_err(|error| Error::Http(args.http_addr, error))?;
-    let cx = Arc::new(context(&args, cluster).await?);
+    // A single process is the leader as long as it lives; the send gate closes when the sender is gone.
+    let (_leading, leader) = watch::channel(true);
+    let cx = Arc::new(context(&args, cluster, leader).await?);
     info!(cluster_id = cx.settings.cluster_id, aep_url = args.aep_url, "operator started");
 
     let (stop, stopped) = watch::channel(false);
     let scopes = scopes(&args.watch_namespaces);
     let namespaces = scopes.iter().map(|scope| scope.namespace().map(str::to_owned)).collect();
-    let controllers = join_all(
-        scopes.into_iter().map(|scope| controller::run(Arc::clone(&cx), scope, is_set(stopped.clone()))),
-    );
+    let waiting = Arc::new(AtomicUsize::new(scopes.len()));
+    let controllers = join_all(scopes.into_iter().map(|scope| {
+        let (waiting, health) = (Arc::clone(&waiting), health.clone());
+        let listed = move || health.set_ready(waiting.fetch_sub(1, Ordering::Relaxed) == 1);
+        controller::run(Arc::clone(&cx), scope, listed, is_set(stopped.clone()))
+    }));
     tokio::pin!(controllers);
-    health.set_ready(true);
     tokio::select! {
         () = telemetry::stop_signal() => info!("stopping: passes under way are finished"),
         () = controller::inventory::run(Arc::clone(&cx), namespaces) => {}
@@ -91,7 +104,7 @@ async fn is_set(mut flag: watch::Receiver<bool>) {
     let _ended = flag.wait_for(|set| *set).await;
 }
 
-async fn context(args: &RunArgs, cluster: Cluster) -> Result<Context, Error> {
+async fn context(args: &RunArgs, cluster: Cluster, leader: watch::Receiver<bool>) -> Result<Context, Error> {
     let cluster_id = match &args.cluster_id {
         Some(id) => id.clone(),
         None => cluster.cluster_uid().await?.ok_or(Error::NoClusterId)?,
@@ -106,8 +119,6 @@ async fn context(args: &RunArgs, cluster: Cluster) -> Result<Context, Error> {
         ..aep::Settings::default()
     };
     let aep = Aep::new(settings, Arc::new(transport)).map_err(|error| Error::Aep(Box::new(error)))?;
-    // One process is always the leader of itself; a lease replaces this sender.
-    let (_, leader) = watch::channel(true);
     Ok(Context {
         cluster,
         aep,

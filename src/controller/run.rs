@@ -22,8 +22,14 @@ use crate::domain::outcome::Obstacle;
 /// Passes of an object that does not parse: nothing can be done before it changes.
 const UNPARSABLE: Duration = Duration::from_hours(1);
 
-/// Runs the four controllers until `stop` resolves; each then finishes the passes it is in.
-pub async fn run(cx: Arc<Context>, scope: Scope, stop: impl Future<Output = ()> + Send + 'static) {
+/// Runs the four controllers until `stop` resolves; each then finishes the passes it is in. `listed` is called when all of them have
+/// seen every object that exists.
+pub async fn run(
+    cx: Arc<Context>,
+    scope: Scope,
+    listed: impl FnOnce() + Send + 'static,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
     let stop = stop.shared();
     let bases = controller::<StripeBaseConnection>(&cx, &scope);
     let bases = on_secret(bases, &cx, &scope, StripeBaseConnection::uses_secret);
@@ -49,12 +55,31 @@ pub async fn run(cx: Arc<Context>, scope: Scope, stop: impl Future<Output = ()> 
     let flows =
         on_parent::<_, IngestionMapping>(flows, &cx, &scope, |flow, name| flow.spec.mapping_ref.name == name);
 
-    futures::join!(
-        drive(bases, &cx, stop.clone()),
-        drive(sources, &cx, stop.clone()),
-        drive(mappings, &cx, stop.clone()),
-        drive(flows, &cx, stop),
-    );
+    let stores = (bases.store(), sources.store(), mappings.store(), flows.store());
+    tokio::spawn(async move {
+        let (bases, sources, mappings, flows) = &stores;
+        let ready = futures::try_join!(
+            bases.wait_until_ready(),
+            sources.wait_until_ready(),
+            mappings.wait_until_ready(),
+            flows.wait_until_ready()
+        );
+        if ready.is_ok() {
+            listed();
+        }
+    });
+
+    // The end of one controller is the end of all: the process is started again rather than run with a part of them.
+    let ended = futures::future::select_all([
+        drive(bases, &cx, stop.clone()).boxed(),
+        drive(sources, &cx, stop.clone()).boxed(),
+        drive(mappings, &cx, stop.clone()).boxed(),
+        drive(flows, &cx, stop.clone()).boxed(),
+    ]);
+    let ((), _, rest) = ended.await;
+    if stop.now_or_never().is_some() {
+        futures::future::join_all(rest).await;
+    }
 }
 
 async fn drive<K: Managed>(
@@ -83,11 +108,13 @@ async fn reconcile_guarded<K: Managed>(
             return Ok(Action::requeue(UNPARSABLE));
         }
     };
-    let pass: BoxFuture<'_, _> = driver::reconcile(object, cx).boxed();
-    std::panic::AssertUnwindSafe(pass)
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|_| Err(Obstacle::bug("the pass panicked")))
+    let pass: BoxFuture<'_, _> = driver::reconcile(object.clone(), Arc::clone(&cx)).boxed();
+    match std::panic::AssertUnwindSafe(pass).catch_unwind().await {
+        Ok(result) => result,
+        Err(_) => {
+            driver::record_defect(object, &cx, Obstacle::bug("the pass over this object panicked")).await
+        }
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is kube's")]

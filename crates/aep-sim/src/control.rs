@@ -32,7 +32,10 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("GET|PATCH /_sim/switches", "behaviours on which Adobe's documents differ"),
     ("POST /_sim/seed", "foreign objects, destination flows, Stripe records"),
     ("GET|POST|DELETE /_sim/objects/{id}", "look at, edit or remove an object as another person would"),
-    ("GET|POST /_sim/sandboxes/{org}/{name}", "{\"reset\": true}, {\"state\": …}, {\"roleLost\": true}"),
+    (
+        "GET|POST /_sim/sandboxes/{org}/{name}",
+        "{\"create\": true}, {\"reset\": true}, {\"state\": …}, {\"roleLost\": true}",
+    ),
     ("GET|POST /_sim/ims", "{\"revokeTokens\": true}, {\"clientId\": …, \"secrets\": […]}"),
     ("POST /_sim/stripe", "{\"allow\": key, \"account\": name}, {\"revoke\": key}"),
     ("POST /_sim/reset", "back to the first state"),
@@ -192,6 +195,7 @@ fn switches(world: &mut World, call: &Incoming) -> Answer {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 struct SandboxChange {
+    create: bool,
     reset: bool,
     state: Option<String>,
     role_lost: Option<bool>,
@@ -199,6 +203,9 @@ struct SandboxChange {
 
 fn sandbox(world: &mut World, call: &Incoming, org: &str, name: &str, now_ms: i64) -> Answer {
     let change = if call.method == "POST" { body(call)? } else { SandboxChange::default() };
+    if change.create {
+        world.create_space(org, name);
+    }
     if change.reset {
         world.reset_space(org, name, now_ms);
     }

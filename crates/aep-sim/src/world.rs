@@ -158,6 +158,13 @@ impl World {
         self.state.markers.set(org, id, &BTreeSet::new(), seq, now_ms);
     }
 
+    /// A new and empty sandbox; nothing happens if there is one of that name.
+    pub fn create_space(&mut self, org: &str, sandbox: &str) {
+        if let Some(spaces) = self.state.spaces.get_mut(org) {
+            spaces.entry(sandbox.to_owned()).or_insert_with(|| Space::new(uuid::Uuid::new_v4().to_string()));
+        }
+    }
+
     /// Empties a sandbox and gives it another id, as Adobe's reset does. `false` when there is no such sandbox.
     pub fn reset_space(&mut self, org: &str, sandbox: &str, now_ms: i64) -> bool {
         let Some(space) = self.space(org, sandbox) else { return false };

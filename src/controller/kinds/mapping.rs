@@ -12,7 +12,7 @@ use crate::api::mapping::{ManagedSchema, RowFailure, RowType};
 use crate::api::policy::DeletionPolicy;
 use crate::api::role::Role;
 use crate::api::source_connection::ResourcePath;
-use crate::api::status::ExternalObject;
+use crate::api::status::{ExternalObject, MAX_FAILURES, MAX_TEXT, MAX_WORD, bounded};
 use crate::api::{IngestionFlow, IngestionMapping, IngestionMappingStatus, StripeSourceConnection};
 use crate::controller::context::Context;
 use crate::controller::managed::{Change, External, Finding, Managed, Post, Report, Shape};
@@ -307,6 +307,11 @@ impl Managed for IngestionMapping {
     }
 
     fn note_failures(status: &mut Self::Status, failures: &[RowFailure]) {
-        failures.clone_into(&mut status.failures);
+        let bounded_failure = |failure: &RowFailure| RowFailure {
+            source: bounded(&failure.source, MAX_TEXT),
+            destination: bounded(&failure.destination, MAX_WORD),
+            reason: bounded(&failure.reason, MAX_TEXT),
+        };
+        status.failures = failures.iter().take(MAX_FAILURES).map(bounded_failure).collect();
     }
 }

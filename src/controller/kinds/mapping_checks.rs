@@ -1,5 +1,6 @@
 //! What a mapping asks of Adobe before it writes: the tenant, the schema that exists, preflight and validation of the rows.
 
+use super::parent::is_applied;
 use crate::aep::model::ResourceKind;
 use crate::aep::{self, spec};
 use crate::api::IngestionMapping;
@@ -10,9 +11,6 @@ use crate::controller::managed::Shape;
 use crate::controller::site::Site;
 use crate::domain::mapping::{InvalidRows, Problem, preflight};
 use crate::domain::outcome::{Class, Obstacle};
-
-/// Failures that status holds at most.
-const SHOWN: usize = 20;
 
 /// The tenant id of the organisation, asked for once.
 pub(super) async fn tenant(cx: &Context, site: &Site) -> Result<String, Obstacle> {
@@ -34,10 +32,7 @@ pub(super) async fn existing_schema(
     if let Some(id) = &existing.id {
         return Ok(Some(id.clone()));
     }
-    let applied = mapping
-        .status
-        .as_ref()
-        .filter(|status| status.common.observed_generation == mapping.metadata.generation);
+    let applied = mapping.status.as_ref().filter(|_| is_applied(mapping));
     if let Some(id) = applied.and_then(|status| status.schema_id.clone()) {
         return Ok(Some(id));
     }
@@ -89,14 +84,13 @@ pub(super) async fn check_rows(shape: &Shape<'_, IngestionMapping>, schema_id: &
     refuse(failures.collect(), Reason::RowsRefused, "Data Prep refuses these rows")
 }
 
-fn refuse(mut failures: Vec<RowFailure>, reason: Reason, what: &str) -> Result<(), Obstacle> {
+fn refuse(failures: Vec<RowFailure>, reason: Reason, what: &str) -> Result<(), Obstacle> {
     let Some(first) = failures.first() else { return Ok(()) };
     let more = failures.len() - 1;
     let others =
         if more == 0 { String::new() } else { format!(" and {more} more, listed in status.failures") };
     let message =
         format!("spec.mappings: {what}: {} -> {}: {}{others}", first.source, first.destination, first.reason);
-    failures.truncate(SHOWN);
     Err(Obstacle { failures, ..Obstacle::invalid(reason, message) })
 }
 

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::aep::model;
 use crate::api::condition::{ConditionType, Reason};
 use crate::api::flow::{Frequency, Run, Schedule};
+use crate::api::status::{MAX_TEXT, MAX_WORD, bounded};
 use crate::api::{IngestionFlow, IngestionFlowStatus};
 use crate::controller::managed::{Finding, Report};
 
@@ -32,14 +33,14 @@ fn describe(run: &model::Run) -> Run {
     let error = run.errors.first();
     Run {
         id: run.meta.id.clone(),
-        state: run.status.as_str().to_owned(),
+        state: bounded(run.status.as_str(), MAX_WORD),
         started_at: run.started_at.and_then(from_millis),
         completed_at: run.completed_at.and_then(from_millis),
         records_in: run.records.input,
         records_out: run.records.output,
         records_failed: run.records.failed,
-        error_code: error.map(|error| error.code.clone()).filter(|code| !code.is_empty()),
-        error_message: error.map(|error| error.message.clone()),
+        error_code: error.map(|error| bounded(&error.code, MAX_WORD)).filter(|code| !code.is_empty()),
+        error_message: error.map(|error| bounded(&error.message, MAX_TEXT)),
     }
 }
 

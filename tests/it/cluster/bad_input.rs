@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::support::World;
 use crate::support::objects::{
-    CLIENT_SECRET, ORGANIZATION, PROFILE_CLASS, STRIPE_KEY, base, chain, flow, mapping, platform_secret, secret, source, stripe_secret, with,
+    CLIENT_SECRET, ORGANIZATION, PROFILE_CLASS, STRIPE_KEY, base, chain, flow, mapping, platform_secret,
+    secret, source, stripe_secret, with,
 };
 
 /// Asserts that a message names everything that the user needs.
@@ -21,7 +22,15 @@ async fn a_wrong_stripe_key_is_named_and_followed_when_mended() -> Result<()> {
     let wrong = "sk_live_wrong_canary_4711";
     world.apply(&secret("stripe", &[("access-token", wrong)])).await?;
     world.apply(&base("stripe-eu")).await?;
-    let message = world.wait_condition("StripeBaseConnection", "stripe-eu", "CredentialsValid", "False", "StripeCredentialsRefused").await?;
+    let message = world
+        .wait_condition(
+            "StripeBaseConnection",
+            "stripe-eu",
+            "CredentialsValid",
+            "False",
+            "StripeCredentialsRefused",
+        )
+        .await?;
     names(&message, &["spec.stripeCredentialsSecretRef", "access-token", "stripe"]);
     world.apply(&stripe_secret()).await?;
     world.wait_ready("StripeBaseConnection", "stripe-eu").await?;
@@ -32,9 +41,16 @@ async fn a_wrong_stripe_key_is_named_and_followed_when_mended() -> Result<()> {
 async fn a_wrong_platform_secret_is_named_and_followed_when_mended() -> Result<()> {
     let world = World::start("platform").await?;
     let wrong = "wrong-secret-canary-4712";
-    world.apply(&secret("aep-credentials", &[("client-id", "sim-client"), ("client-secret", wrong), ("org-id", ORGANIZATION)])).await?;
+    world
+        .apply(&secret(
+            "aep-credentials",
+            &[("client-id", "sim-client"), ("client-secret", wrong), ("org-id", ORGANIZATION)],
+        ))
+        .await?;
     world.apply(&base("stripe-eu")).await?;
-    let message = world.wait_condition("StripeBaseConnection", "stripe-eu", "Ready", "False", "PlatformCredentialsRefused").await?;
+    let message = world
+        .wait_condition("StripeBaseConnection", "stripe-eu", "Ready", "False", "PlatformCredentialsRefused")
+        .await?;
     names(&message, &["Secret"]);
     world.apply(&platform_secret()).await?;
     world.wait_ready("StripeBaseConnection", "stripe-eu").await?;
@@ -44,12 +60,16 @@ async fn a_wrong_platform_secret_is_named_and_followed_when_mended() -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_secret_and_a_missing_key_are_named_and_followed_when_mended() -> Result<()> {
     let world = World::start("secrets").await?;
-    let elsewhere = with(base("stripe-eu"), "/stripeCredentialsSecretRef", json!({ "name": "stripe-eu", "key": "live" }));
+    let elsewhere =
+        with(base("stripe-eu"), "/stripeCredentialsSecretRef", json!({ "name": "stripe-eu", "key": "live" }));
     world.apply(&elsewhere).await?;
-    let message = world.wait_condition("StripeBaseConnection", "stripe-eu", "Ready", "False", "SecretMissing").await?;
+    let message =
+        world.wait_condition("StripeBaseConnection", "stripe-eu", "Ready", "False", "SecretMissing").await?;
     names(&message, &["spec.stripeCredentialsSecretRef", "stripe-eu", "create it"]);
     world.apply(&secret("stripe-eu", &[("test", STRIPE_KEY)])).await?;
-    let message = world.wait_condition("StripeBaseConnection", "stripe-eu", "Ready", "False", "SecretKeyMissing").await?;
+    let message = world
+        .wait_condition("StripeBaseConnection", "stripe-eu", "Ready", "False", "SecretKeyMissing")
+        .await?;
     names(&message, &["live", "stripe-eu"]);
     world.apply(&secret("stripe-eu", &[("live", STRIPE_KEY)])).await?;
     world.wait_ready("StripeBaseConnection", "stripe-eu").await?;
@@ -61,9 +81,13 @@ async fn a_missing_reference_is_named_and_waited_for() -> Result<()> {
     let world = World::start("reference").await?;
     let [base, source, mapping, flow] = chain("late", "refunds");
     world.apply_all([&source, &mapping, &flow]).await?;
-    let message = world.wait_condition("StripeSourceConnection", "late", "Ready", "False", "ReferenceNotFound").await?;
+    let message =
+        world.wait_condition("StripeSourceConnection", "late", "Ready", "False", "ReferenceNotFound").await?;
     names(&message, &["spec.baseConnectionRef", "StripeBaseConnection late"]);
-    assert!(world.calls(0).await?.iter().all(|call| !call.is_creating_post()), "nothing is created before its parent");
+    assert!(
+        world.calls(0).await?.iter().all(|call| !call.is_creating_post()),
+        "nothing is created before its parent"
+    );
     world.apply(&base).await?;
     world.wait_all_ready(4).await?;
     world.check_invariants().await
@@ -73,9 +97,11 @@ async fn a_missing_reference_is_named_and_waited_for() -> Result<()> {
 async fn an_unknown_sandbox_is_named() -> Result<()> {
     let world = World::start("sandbox").await?;
     world.apply(&with(base("stripe-eu"), "/sandbox", json!("nowhere"))).await?;
-    let message = world.wait_condition("StripeBaseConnection", "stripe-eu", "Ready", "False", "SandboxNotFound").await?;
+    let message = world
+        .wait_condition("StripeBaseConnection", "stripe-eu", "Ready", "False", "SandboxNotFound")
+        .await?;
     names(&message, &["spec.sandbox", "nowhere"]);
-    world.sim.post("sandboxes", &json!({ "org": ORGANIZATION, "name": "nowhere" })).await?;
+    world.sim.post(&format!("sandboxes/{ORGANIZATION}/nowhere"), &json!({ "create": true })).await?;
     world.wait_ready("StripeBaseConnection", "stripe-eu").await?;
     world.check_invariants().await
 }
@@ -87,9 +113,18 @@ async fn a_destination_that_does_not_exist_is_listed_and_mended_by_the_next_gene
     world.wait_all_ready(4).await?;
     world.apply(&source("other", "whole", "refunds")).await?;
     let rows = json!([{ "source": "data.id", "destination": "_{TENANT_ID}.refunds_data.nowhere" }]);
-    let existing = with(with(mapping("other", "other", "refunds", "x"), "/targetSchema", json!({ "existing": { "title": "Stripe refunds of whole" } })), "/mappings", rows);
+    let existing = with(
+        with(
+            mapping("other", "other", "refunds", "x"),
+            "/targetSchema",
+            json!({ "existing": { "title": "Stripe refunds of whole" } }),
+        ),
+        "/mappings",
+        rows,
+    );
     world.apply(&existing).await?;
-    let message = world.wait_condition("IngestionMapping", "other", "Ready", "False", "DestinationMissing").await?;
+    let message =
+        world.wait_condition("IngestionMapping", "other", "Ready", "False", "DestinationMissing").await?;
     names(&message, &["spec.mappings", "refunds_data.nowhere"]);
     let failed = world.get("IngestionMapping", "other").await?.unwrap_or_default();
     assert_eq!(failed["status"]["failures"][0]["source"], "data.id");
@@ -117,7 +152,10 @@ async fn a_row_that_data_prep_refuses_is_listed() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_title_that_is_taken_is_named() -> Result<()> {
     let world = World::start("title").await?;
-    world.sim.post("seed", &json!({ "org": ORGANIZATION, "sandbox": "dev", "schemas": [{ "title": "Taken", "class": PROFILE_CLASS }] })).await?;
+    let foreign = json!({ "kind": "schemas", "body": {
+        "title": "Taken", "description": "somebody else's", "type": "object", "allOf": [{ "$ref": PROFILE_CLASS }],
+    } });
+    world.sim.post("seed", &json!({ "org": ORGANIZATION, "sandbox": "dev", "lake": [foreign] })).await?;
     world.apply_all([&base("b"), &source("s", "b", "prices"), &mapping("m", "s", "prices", "Taken")]).await?;
     let message = world.wait_condition("IngestionMapping", "m", "Ready", "False", "SchemaTitleTaken").await?;
     names(&message, &["Taken", "https://ns.adobe.com/"]);
@@ -125,7 +163,8 @@ async fn a_schema_title_that_is_taken_is_named() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_flow_on_a_source_is_refused_with_both_named_and_takes_over_when_the_first_goes() -> Result<()> {
+async fn a_second_flow_on_a_source_is_refused_with_both_named_and_takes_over_when_the_first_goes()
+-> Result<()> {
     let world = World::start("second").await?;
     world.apply_all(&chain("first", "prices")).await?;
     world.wait_all_ready(4).await?;
@@ -139,10 +178,8 @@ async fn a_second_flow_on_a_source_is_refused_with_both_named_and_takes_over_whe
 
 /// No secret stands in a log, a status, an event or the simulator's journal.
 async fn no_secret_in_any_output(mut world: World, secrets: &[&str]) -> Result<()> {
-    let mut outputs = vec![
-        ("log", world.operator.process().log()?),
-        ("journal", world.sim.journal(0).await?.to_string()),
-    ];
+    let mut outputs =
+        vec![("log", world.operator.process().log()?), ("journal", world.sim.journal(0).await?.to_string())];
     for kind in crate::support::world::KINDS {
         outputs.push(("objects", serde_json::to_string(&world.list(kind).await?)?));
     }

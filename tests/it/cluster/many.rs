@@ -9,11 +9,13 @@ use serde_json::Value;
 use crate::support::World;
 use crate::support::objects::chain;
 
-const RESOURCES: [&str; 6] = ["charges", "subscriptions", "refunds", "balance_transactions", "customers", "prices"];
+const RESOURCES: [&str; 6] =
+    ["charges", "subscriptions", "refunds", "balance_transactions", "customers", "prices"];
 
 /// Forty chains in random order, as an Argo CD sync or a `kubectl apply` of a folder would bring them.
 fn shuffled(count: usize) -> Vec<Value> {
-    let mut objects: Vec<Value> = (0..count).flat_map(|n| chain(&format!("c{n}"), RESOURCES[n % RESOURCES.len()])).collect();
+    let mut objects: Vec<Value> =
+        (0..count).flat_map(|n| chain(&format!("c{n}"), RESOURCES[n % RESOURCES.len()])).collect();
     objects.shuffle(&mut rand::rng());
     objects
 }
@@ -36,7 +38,12 @@ pub(super) async fn one_object_per_role(world: &World, chains: usize) -> Result<
 /// Nothing of Flow Service is left that carries a marker.
 pub(super) async fn no_orphans(world: &World) -> Result<()> {
     let kinds = ["connections", "sourceConnections", "targetConnections", "flows"];
-    let left: Vec<_> = world.upstream().await?.into_iter().filter(|object| object.owner.is_some() && kinds.contains(&object.kind.as_str())).collect();
+    let left: Vec<_> = world
+        .upstream()
+        .await?
+        .into_iter()
+        .filter(|object| object.owner.is_some() && kinds.contains(&object.kind.as_str()))
+        .collect();
     ensure!(left.is_empty(), "orphans: {left:?}");
     Ok(())
 }
@@ -52,7 +59,8 @@ async fn forty_of_each(round: usize) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forty_of_each_kind_at_once_make_no_duplicate_and_leave_no_orphan_three_times_in_a_row() -> Result<()> {
+async fn forty_of_each_kind_at_once_make_no_duplicate_and_leave_no_orphan_three_times_in_a_row() -> Result<()>
+{
     for round in 1..=3 {
         forty_of_each(round).await?;
     }

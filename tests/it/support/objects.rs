@@ -17,13 +17,17 @@ fn object(kind: &str, name: &str, spec: Value) -> Value {
 
 /// A Secret with text values.
 pub fn secret(name: &str, data: &[(&str, &str)]) -> Value {
-    let data: serde_json::Map<String, Value> = data.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+    let data: serde_json::Map<String, Value> =
+        data.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
     json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "stringData": data })
 }
 
 /// The platform credentials that the simulator knows.
 pub fn platform_secret() -> Value {
-    secret("aep-credentials", &[("client-id", "sim-client"), ("client-secret", CLIENT_SECRET), ("org-id", ORGANIZATION)])
+    secret(
+        "aep-credentials",
+        &[("client-id", "sim-client"), ("client-secret", CLIENT_SECRET), ("org-id", ORGANIZATION)],
+    )
 }
 
 /// A Stripe key that the simulator knows.
@@ -46,7 +50,11 @@ pub fn base(name: &str) -> Value {
 
 /// A source connection of a resource.
 pub fn source(name: &str, base: &str, resource: &str) -> Value {
-    object("StripeSourceConnection", name, json!({ "baseConnectionRef": { "name": base }, "resourcePath": resource }))
+    object(
+        "StripeSourceConnection",
+        name,
+        json!({ "baseConnectionRef": { "name": base }, "resourcePath": resource }),
+    )
 }
 
 /// A mapping with the shipped rows of a resource and a managed schema of the given title.

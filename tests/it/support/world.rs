@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
 use aep_operator::api::GROUP;
+use anyhow::{Context as _, Result, bail, ensure};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt};
@@ -16,9 +16,10 @@ use super::objects;
 /// The user that the operator is to the API server.
 pub const OPERATOR_USER: &str = "system:serviceaccount:aep-operator-system:aep-operator";
 /// How long a test waits for a condition.
-pub const DEADLINE: Duration = Duration::from_secs(90);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 /// The four kinds, in the order of their references.
-pub const KINDS: [&str; 4] = ["StripeBaseConnection", "StripeSourceConnection", "IngestionMapping", "IngestionFlow"];
+pub const KINDS: [&str; 4] =
+    ["StripeBaseConnection", "StripeSourceConnection", "IngestionMapping", "IngestionFlow"];
 
 /// What differs from test to test.
 #[derive(Debug, Clone)]
@@ -31,7 +32,16 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let operator = ["--drift-interval", "5s", "--lookup-grace", "3s", "--requests-per-second", "500"];
+        let operator = [
+            "--drift-interval",
+            "5s",
+            "--call-deadline",
+            "5s",
+            "--lookup-grace",
+            "6s",
+            "--requests-per-second",
+            "500",
+        ];
         Self { operator: operator.map(str::to_owned).to_vec(), simulator: Vec::new() }
     }
 }
@@ -74,7 +84,9 @@ impl World {
         let client = plane.client().await?;
         let namespace = format!("{name}-{:06x}", rand::random::<u32>() & 0xff_ffff);
         create_namespace(&client, &namespace).await?;
-        let sim = Simulator::start(SimulatorOptions { args: settings.simulator, ..SimulatorOptions::default() }).await?;
+        let sim =
+            Simulator::start(SimulatorOptions { args: settings.simulator, ..SimulatorOptions::default() })
+                .await?;
         let kubeconfig = plane.service_account_kubeconfig("aep-operator-system", "aep-operator").await?;
         let mut options = OperatorOptions::new(&kubeconfig, sim.aep_url(), sim.ims_url());
         options.args = settings.operator;
@@ -188,10 +200,18 @@ impl World {
     }
 
     /// Waits until a condition has the status and reason, and returns its message.
-    pub async fn wait_condition(&self, kind: &str, name: &str, type_: &str, status: &str, reason: &str) -> Result<String> {
+    pub async fn wait_condition(
+        &self,
+        kind: &str,
+        name: &str,
+        type_: &str,
+        status: &str,
+        reason: &str,
+    ) -> Result<String> {
         self.until(&format!("{kind} {name} to have {type_} {status} with {reason}"), async || {
             let Some(object) = self.get(kind, name).await? else { return Ok(None) };
-            let found = condition(&object, type_).filter(|found| found["status"] == status && found["reason"] == reason);
+            let found = condition(&object, type_)
+                .filter(|found| found["status"] == status && found["reason"] == reason);
             Ok(found.and_then(|found| found["message"].as_str().map(str::to_owned)))
         })
         .await
@@ -203,10 +223,14 @@ impl World {
         for kind in KINDS {
             for object in self.list(kind).await.unwrap_or_default() {
                 let ready = condition(&object, "Ready");
-                text.push_str(&format!("  {kind} {}: {}\n", object["metadata"]["name"], ready.unwrap_or(json!("no Ready condition"))));
+                text.push_str(&format!(
+                    "  {kind} {}: {}\n",
+                    object["metadata"]["name"],
+                    ready.unwrap_or(json!("no Ready condition"))
+                ));
             }
         }
-        text
+        text + "the operator's log ends with\n" + &self.operator.log_tail(30)
     }
 
     /// The calls that the simulator has seen, after a sequence number.
@@ -218,7 +242,7 @@ impl World {
 
     /// The sequence number of the last call.
     pub async fn last_call(&self) -> Result<u64> {
-        Ok(self.sim.journal(0).await?["lastSeq"].as_u64().unwrap_or_default())
+        Ok(self.sim.journal(0).await?["last"].as_u64().unwrap_or_default())
     }
 
     /// Every upstream object: kind, id and marker.
@@ -226,6 +250,18 @@ impl World {
         let inventory = self.sim.inventory().await?;
         let objects = inventory["objects"].as_array().context("an inventory has objects")?;
         Ok(objects.iter().map(Upstream::from_entry).collect())
+    }
+
+    /// How often each Stripe id was ingested into a dataset of the sandbox `dev`.
+    pub async fn rows(&self, dataset: &str) -> Result<std::collections::BTreeMap<String, u64>> {
+        let rows = self.sim.rows().await?;
+        let rows = &rows[objects::ORGANIZATION]["dev"][dataset];
+        Ok(rows
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(id, times)| (id.clone(), times.as_u64().unwrap_or_default()))
+            .collect())
     }
 
     /// The audit log of this namespace.
@@ -265,7 +301,9 @@ async fn installed() -> Result<&'static ControlPlane> {
                 let path = root.join(folder).to_string_lossy().into_owned();
                 plane.run_kubectl(["apply", "--server-side", "-f", &path]).await?;
             }
-            plane.run_kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).await?;
+            plane
+                .run_kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])
+                .await?;
             anyhow::Ok(())
         })
         .await?;
@@ -292,7 +330,11 @@ pub fn is_ready(object: &Value) -> bool {
 
 /// The id of a role's upstream object in an object's status.
 pub fn external_id(object: &Value, role: &str) -> Result<String> {
-    let external = object["status"]["external"].as_array().into_iter().flatten().find(|external| external["role"] == role);
+    let external = object["status"]["external"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|external| external["role"] == role);
     match external.and_then(|external| external["id"].as_str()) {
         Some(id) => Ok(id.to_owned()),
         None => bail!("{} has no {role}: {}", object["metadata"]["name"], object["status"]),
@@ -328,7 +370,8 @@ impl Call {
 
     /// Whether the call creates an object of Flow Service or a mapping set.
     pub fn is_creating_post(&self) -> bool {
-        let collections = ["/connections", "/sourceConnections", "/targetConnections", "/flows", "/mappingSets"];
+        let collections =
+            ["/connections", "/sourceConnections", "/targetConnections", "/flows", "/mappingSets"];
         self.method == "POST" && collections.contains(&self.endpoint.as_str())
     }
 }
@@ -347,7 +390,7 @@ pub struct Upstream {
 impl Upstream {
     fn from_entry(entry: &Value) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let marker = &entry["marker"];
+        let marker = &entry["markers"][0];
         Self {
             kind: text(&entry["kind"]).unwrap_or_default(),
             id: text(&entry["id"]).unwrap_or_default(),

@@ -224,7 +224,8 @@ fn private_folder(wanted: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>)>
 const CALL_WITHIN: Duration = Duration::from_mins(5);
 
 async fn output_of(command: Command) -> Result<String> {
-    let shown = format!("{command:?}");
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let shown = words.map(std::ffi::OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
     let mut command = tokio::process::Command::from(command);
     command.kill_on_drop(true).stdin(std::process::Stdio::null());
     let output = tokio::time::timeout(CALL_WITHIN, command.output())
