@@ -84,7 +84,7 @@ async fn delays_stand_before_or_after_the_commit() {
     let world = World::new().await;
     for (delay, left) in [(json!({"before": 61_000}), 0), (json!({"after": 61_000}), 1)] {
         plan(&world, &json!({"match": {"method": "POST"}, "action": {"delayMs": delay}}));
-        let result = tokio::time::timeout(Duration::from_secs(60), create(&world)).await;
+        let result = tokio::time::timeout(Duration::from_mins(1), create(&world)).await;
         assert!(result.is_err());
         assert_eq!(count(&world).await, left);
     }
@@ -98,7 +98,7 @@ async fn delays_stand_before_or_after_the_commit() {
 async fn simulated_time_follows_a_paused_clock() {
     let world = World::new().await;
     let before = world.sim.now_ms();
-    tokio::time::advance(Duration::from_secs(90_000)).await;
+    tokio::time::advance(Duration::from_hours(25)).await;
     assert!(world.sim.now_ms() - before >= 90_000_000);
     assert_eq!(world.get("/flows").await.status, 401);
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::support::{FLOW, World};
 
-fn replace(path: &str, value: Value) -> Value {
-    json!([{"op": "replace", "path": path, "value": value}])
+fn replace(path: &str, value: impl Into<Value>) -> Value {
+    json!([{"op": "replace", "path": path, "value": value.into()}])
 }
 
 #[tokio::test]
