@@ -185,7 +185,9 @@ impl Sim {
                 self.note(seq, canned.status, None);
                 Ok(canned_response(incoming, &canned))
             }
-            Some(Action::ReplaceBody(spoilt)) => Ok(spoil::spoil(response(incoming, reply), spoilt)),
+            Some(Action::ReplaceBody(spoilt)) => {
+                Ok(spoil::spoil(incoming, response(incoming, reply), spoilt))
+            }
             _ => Ok(response(incoming, reply)),
         }
     }

@@ -126,6 +126,28 @@ async fn bodies_can_be_spoilt_in_many_ways() {
 }
 
 #[tokio::test]
+async fn etags_can_be_spoilt() {
+    let world = World::new().await;
+    let id = world.connection("Stripe").await;
+    for (how, part) in [("noEtag", None), ("weakEtag", Some("W/\"")), ("doubleQuotedEtag", Some("\"\""))] {
+        plan(&world, &json!({"match": {"method": "GET"}, "action": {"replaceBody": how}}));
+        let answer = world.get(&format!("/connections/{id}")).await;
+        let etag = answer.item()["etag"].as_str();
+        assert_eq!(etag.map(|etag| etag.starts_with(part.unwrap())), part.map(|_| true), "{how}");
+    }
+}
+
+#[tokio::test]
+async fn pages_can_go_round_in_circles() {
+    let world = World::new().await;
+    world.control("POST", "/seed", &json!({"destinationFlows": 5}));
+    plan(&world, &json!({"times": "forever", "action": {"replaceBody": "pageLoop"}}));
+    let first = world.get("/flows?limit=2").await;
+    let second = first.body["_links"]["next"]["href"].as_str().unwrap().to_owned();
+    assert_eq!(world.get(&second).await.body["_links"]["next"]["href"], second);
+}
+
+#[tokio::test]
 async fn a_fault_can_be_told_apart_by_endpoint_body_and_query() {
     let world = World::new().await;
     let id = world.connection("Stripe").await;

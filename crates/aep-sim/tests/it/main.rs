@@ -12,6 +12,7 @@ mod flows;
 mod gateway;
 mod ims;
 mod lists;
+mod openapi;
 mod patch;
 mod process;
 mod runs;
