@@ -114,6 +114,14 @@ pub enum Spoilt {
     NoId,
     /// The ids are no ids.
     BadId,
+    /// Etags are missing.
+    NoEtag,
+    /// Etags are weak ones.
+    WeakEtag,
+    /// Etags have their quotes twice.
+    DoubleQuotedEtag,
+    /// A page other than the first says that it comes next itself.
+    PageLoop,
     /// Ten mebibytes.
     Huge,
     /// Bytes that are not UTF-8.

@@ -15,6 +15,7 @@ use axum::http::Response;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::sim::{Dropped, Sim};
 
@@ -25,12 +26,18 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long the start of a broken answer gets to reach the client.
 const FLUSH: Duration = Duration::from_millis(20);
 /// How long requests in flight may take after the signal to stop.
-const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_secs(1);
 
 impl Sim {
     /// A router for a server of one's own. There, a broken connection shows as a broken body.
     pub fn router(&self) -> Router {
-        Router::new().fallback(handle).with_state(self.clone())
+        let (_, never) = watch::channel(false);
+        self.router_until(never)
+    }
+
+    /// A router whose unfinished calls break off when `closing` turns true.
+    fn router_until(&self, closing: watch::Receiver<bool>) -> Router {
+        Router::new().fallback(handle).with_state(Front { sim: self.clone(), closing })
     }
 
     /// Serves until `shutdown` completes.
@@ -42,11 +49,11 @@ impl Sim {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let (stop, mut stopped) = tokio::sync::watch::channel(false);
-        let mut signal = stopped.clone();
-        let service = self.router().into_make_service_with_connect_info::<Cut>();
+        let (stop, mut stopped) = watch::channel(false);
+        let (close, closing) = watch::channel(false);
+        let service = self.router_until(closing).into_make_service_with_connect_info::<Cut>();
         let serving = axum::serve(CutListener(listener), service).with_graceful_shutdown(async move {
-            let _closed = signal.wait_for(|stop| *stop).await;
+            let _gone = stopped.wait_for(|stop| *stop).await;
         });
         let sim = self.clone();
         let ticker = async move {
@@ -60,27 +67,45 @@ impl Sim {
         let deadline = async move {
             shutdown.await;
             stop.send_replace(true);
-            // A hanging request must not keep the process alive.
+            // A hanging request must not keep the server alive.
+            tokio::time::sleep(DRAIN).await;
+            close.send_replace(true);
             tokio::time::sleep(DRAIN).await;
         };
         tokio::select! {
             served = serving => served,
-            () = deadline => { let _closed = stopped.wait_for(|stop| *stop).await; Ok(()) }
+            () = deadline => Ok(()),
             () = ticker => Ok(()),
         }
     }
 }
 
-async fn handle(State(sim): State<Sim>, request: Request) -> Response<Body> {
+/// What the router works with.
+#[derive(Clone)]
+struct Front {
+    sim: Sim,
+    closing: watch::Receiver<bool>,
+}
+
+async fn handle(State(mut front): State<Front>, request: Request) -> Response<Body> {
     let cut = request.extensions().get::<ConnectInfo<Cut>>().map(|info| info.0.clone());
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return status(413);
     };
     let request = axum::http::Request::from_parts(parts, body.to_vec());
-    match sim.handle(request).await {
-        Ok(response) => response.map(Body::from),
-        Err(dropped) => broken(dropped, cut),
+    let closed = async {
+        if front.closing.wait_for(|closing| *closing).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        answer = front.sim.handle(request) => match answer {
+            Ok(response) => response.map(Body::from),
+            Err(dropped) => broken(dropped, cut),
+        },
+        () = closed => broken(Dropped::BeforeAnswer, cut),
     }
 }
 

@@ -107,6 +107,11 @@ impl Sim {
         }
     }
 
+    /// How many engine events, such as starts and ends of runs, have happened. Reading it does not let time pass.
+    pub fn events(&self) -> u64 {
+        self.world().events
+    }
+
     /// Lets happen what is due now.
     pub fn tick(&self) {
         let real_ms = self.real_ms();
@@ -180,7 +185,9 @@ impl Sim {
                 self.note(seq, canned.status, None);
                 Ok(canned_response(incoming, &canned))
             }
-            Some(Action::ReplaceBody(spoilt)) => Ok(spoil::spoil(response(incoming, reply), spoilt)),
+            Some(Action::ReplaceBody(spoilt)) => {
+                Ok(spoil::spoil(incoming, response(incoming, reply), spoilt))
+            }
             _ => Ok(response(incoming, reply)),
         }
     }

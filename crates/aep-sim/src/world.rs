@@ -79,6 +79,8 @@ pub struct World {
     pub faults: Faults,
     /// Times of recent requests by organisation and of recent token requests by client, for the limits.
     pub recent: BTreeMap<String, VecDeque<i64>>,
+    /// Counts engine events.
+    pub events: u64,
     /// Counts changes, so that a saver knows whether there is something to save.
     pub changes: u64,
 }
@@ -94,7 +96,15 @@ impl World {
     pub fn with_state(config: Config, mut state: State) -> Self {
         state.add_spaces(&config);
         let journal = Journal::new(config.journal_capacity, state.last_seq);
-        Self { config, state, journal, faults: Faults::default(), recent: BTreeMap::new(), changes: 0 }
+        Self {
+            config,
+            state,
+            journal,
+            faults: Faults::default(),
+            recent: BTreeMap::new(),
+            events: 0,
+            changes: 0,
+        }
     }
 
     /// Back to the beginning; journal numbers go on.
@@ -128,6 +138,7 @@ impl World {
             let Space { store, lake, .. } = space;
             let (events, left_out) = Engine { store, lake, keys, switches }.advance(now_ms);
             self.changes += events;
+            self.events += events;
             skipped.extend(left_out);
         }
         for skip in skipped {

@@ -96,7 +96,7 @@ fn check_path(entity: &Entity, op: &Value) -> Result<(), Reply> {
         Kind::SourceConnection | Kind::TargetConnection => {
             ["/name", "/description"].contains(&path) || ["params", "data"].contains(&first)
         }
-        Kind::Flow => is_flow_path(entity, path, first),
+        Kind::Flow => is_flow_path(entity, first),
         Kind::Run => false,
     };
     let removes_name = path == "/name" && op["op"] == "remove";
@@ -107,14 +107,14 @@ fn check_path(entity: &Entity, op: &Value) -> Result<(), Reply> {
     }
 }
 
-fn is_flow_path(entity: &Entity, path: &str, first: &str) -> bool {
+fn is_flow_path(entity: &Entity, first: &str) -> bool {
     let draft = entity.state().is_none();
     match first {
         "name" | "description" | "scheduleParams" | "transformations" | "options" | "labels" | "policy" => {
             true
         }
         "sourceConnectionIds" | "targetConnectionIds" => draft,
-        _ => path == "/state" && !draft,
+        _ => false,
     }
 }
 
@@ -160,8 +160,7 @@ fn accept_flow(ctx: &Context<'_>, before: &Entity, after: &mut Entity, ops: &[Va
     let schedule = flow::validate(ctx, after)?;
     let old = Schedule::parse(before.doc.get("scheduleParams"))?;
     check_schedule_change(ctx, &old, &schedule)?;
-    let state_changed = before.state() != after.state();
-    if let Some(plan) = after.plan.as_mut().filter(|_| old != schedule || state_changed) {
+    if let Some(plan) = after.plan.as_mut().filter(|_| old != schedule) {
         plan.next_ms = if plan.started == 0 {
             Some(schedule.first_run(ctx.now_ms))
         } else {
