@@ -34,6 +34,11 @@ pub enum Error {
     /// The cluster cannot be named.
     #[error("the namespace kube-system may not be read, so the cluster has no name: set --cluster-id")]
     NoClusterId,
+    /// A lost answer could surface after its look-up.
+    #[error(
+        "--lookup-grace should be at least as long as --call-deadline: a call that takes its whole deadline may still create something"
+    )]
+    Grace,
     /// The settings for Adobe do not fit.
     #[error("the settings for Adobe do not fit")]
     Aep(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -49,6 +54,9 @@ const DRAIN: Duration = Duration::from_secs(25);
 
 /// Runs until SIGTERM or Ctrl-C.
 pub async fn run(args: RunArgs) -> Result<(), Error> {
+    if args.lookup_grace < args.call_deadline {
+        return Err(Error::Grace);
+    }
     // kube and reqwest share one TLS provider; it has to be chosen before either builds a client. A second choice changes nothing.
     let _already_chosen = rustls::crypto::ring::default_provider().install_default();
     let client = Client::try_default().await.map_err(|error| Error::Kubernetes(Box::new(error)))?;
@@ -61,7 +69,9 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let server = telemetry::serve(args.http_addr, health.clone())
         .await
         .map_err(|error| Error::Http(args.http_addr, error))?;
-    let cx = Arc::new(context(&args, cluster).await?);
+    // A single process is the leader as long as it lives; the send gate closes when the sender is gone.
+    let (_leading, leader) = watch::channel(true);
+    let cx = Arc::new(context(&args, cluster, leader).await?);
     info!(cluster_id = cx.settings.cluster_id, aep_url = args.aep_url, "operator started");
 
     let (stop, stopped) = watch::channel(false);
@@ -91,7 +101,7 @@ async fn is_set(mut flag: watch::Receiver<bool>) {
     let _ended = flag.wait_for(|set| *set).await;
 }
 
-async fn context(args: &RunArgs, cluster: Cluster) -> Result<Context, Error> {
+async fn context(args: &RunArgs, cluster: Cluster, leader: watch::Receiver<bool>) -> Result<Context, Error> {
     let cluster_id = match &args.cluster_id {
         Some(id) => id.clone(),
         None => cluster.cluster_uid().await?.ok_or(Error::NoClusterId)?,
@@ -106,8 +116,6 @@ async fn context(args: &RunArgs, cluster: Cluster) -> Result<Context, Error> {
         ..aep::Settings::default()
     };
     let aep = Aep::new(settings, Arc::new(transport)).map_err(|error| Error::Aep(Box::new(error)))?;
-    // One process is always the leader of itself; a lease replaces this sender.
-    let (_, leader) = watch::channel(true);
     Ok(Context {
         cluster,
         aep,

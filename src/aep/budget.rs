@@ -265,6 +265,9 @@ async fn dispatch(shared: Arc<Shared>) {
     }
 }
 
+/// From this number of organisations on, budgets that nobody uses are forgotten.
+const MOST_IDLE: usize = 256;
+
 /// The budgets of all organisations.
 pub(super) struct Budgets {
     per_second: f64,
@@ -278,6 +281,10 @@ impl Budgets {
 
     pub fn of(&self, org_id: &str) -> Budget {
         let mut budgets = self.by_organisation.lock().unwrap_or_else(PoisonError::into_inner);
+        if budgets.len() >= MOST_IDLE {
+            // Only what nobody holds and nothing restrains may be forgotten.
+            budgets.retain(|_, budget| Arc::strong_count(&budget.0) > 1 || budget.pause().is_some());
+        }
         budgets.entry(org_id.to_owned()).or_insert_with(|| Budget::new(self.per_second)).clone()
     }
 }

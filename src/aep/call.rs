@@ -115,10 +115,10 @@ impl<'a> Call<'a> {
     }
 
     /// A change that `If-Match` guards.
-    pub fn guarded_patch(operation: Operation, endpoint: Endpoint, etag: &'a Etag) -> Self {
+    pub fn guarded_patch(operation: Operation, endpoint: Endpoint, etag: Option<&'a Etag>) -> Self {
         let effect = Effect::Write { gate: None, permit: None };
         let mut call = Self::new(operation, Method::PATCH, endpoint, Lane::Change, effect);
-        call.if_match = Some(etag);
+        call.if_match = etag;
         call
     }
 
@@ -169,8 +169,16 @@ impl<'a> Call<'a> {
 
     /// The call cannot even be built.
     pub fn unsendable(&self, why: &str) -> Error {
-        let kind = if self.is_write() { ErrorKind::NotSent } else { ErrorKind::Unavailable };
-        Error::new(kind, self.operation, why)
+        Error::new(ErrorKind::Refused, self.operation, why)
+    }
+
+    /// An id that is empty or made of dots would change which endpoint the path means.
+    pub fn check_path(&self) -> Result<(), Error> {
+        let mut segments = self.endpoint.path.split('/').skip(1);
+        if segments.any(|segment| matches!(segment, "" | "." | "..")) {
+            return Err(self.unsendable("an id or name that cannot be part of a path; nothing was sent"));
+        }
+        Ok(())
     }
 }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 /// What a failed call means. Every kind except [`ErrorKind::Ambiguous`] says that a write was **not** executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// A write that never left: the gate was closed, or no connection could be made.
+    /// A write that the gate held back: too late after its claim, or this process does not lead any more.
     NotSent,
-    /// IMS refused the credentials; no call was made with them.
+    /// IMS refused the credentials, or they could not even stand in a header; no call was made with them.
     TokenRefused,
     /// 401 although the token was fresh.
     Unauthorized,
@@ -21,11 +21,12 @@ pub enum ErrorKind {
     NotFound,
     /// 412: the entity tag is not that of the latest version.
     PreconditionFailed,
-    /// Another 4xx; [`Error::code`] says why. Includes a sandbox that does not exist.
+    /// Another 4xx; [`Error::code`] says why. Includes a sandbox that does not exist, and a call that cannot be built, for
+    /// instance because an id is none.
     Refused,
     /// 429, or the organisation's budget waits for one; see [`Error::retry_after`].
     Limited,
-    /// A read that failed, or a write known not to have been executed by a service that is down.
+    /// A read that failed, or a write known not to have been executed: no connection could be made, or the gateway turned it away.
     Unavailable,
     /// A write left and what became of it is unknown. Only a look-up can tell; never send the same write again before it.
     Ambiguous,

@@ -21,6 +21,8 @@ use super::patch::Patch;
 use super::{ErrorKind, Session};
 
 pub(super) const BASE: &str = "/data/foundation/flowservice";
+/// A tag in the service's form, of a write in the first second of 1970.
+const NEVER_ISSUED: &str = "\"00000000-0000-0200-0000-000000000000\"";
 
 mod sealed {
     pub trait Sealed {}
@@ -121,6 +123,17 @@ pub enum Deleted {
     /// The service took the order (200, 202 or 204); read until the object is gone.
     Accepted,
     /// There was nothing to delete. An access label also looks like this to a read, but answers a delete with 403.
+    Gone,
+}
+
+/// Whether an object that reads as missing is there all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Presence {
+    /// It is there and may be written.
+    Alive,
+    /// It is there, hidden from reads by an access label.
+    Hidden,
+    /// It is not there.
     Gone,
 }
 
@@ -237,9 +250,33 @@ impl Session {
         patch: &Patch,
     ) -> Result<Option<Etag>, Error> {
         let call =
-            Call::guarded_patch(Operation::new("patch", E::COLLECTION), collection::<E>().id(id), etag);
+            Call::guarded_patch(Operation::new("patch", E::COLLECTION), collection::<E>().id(id), Some(etag));
         let body = patch.body().map_err(|_| call.unsendable("the patch cannot be written as JSON"))?;
         Written::read_of(&self.send(call.body(body)).await?, id)
+    }
+
+    /// Tells a hidden object from a missing one, which a read cannot: a flow with an access label that the credential lacks answers 404
+    /// to GET and 403 to PATCH (Adobe: "Access labels for sources"). Sends a PATCH with a tag that the service never issues, so that
+    /// it must be refused; were it accepted, it would only set the name to `name`, which it should have anyway.
+    pub async fn presence<E: Entity>(&self, id: &str, name: &str) -> Result<Presence, Error> {
+        let etag = Etag::new(NEVER_ISSUED);
+        let call = Call::guarded_patch(
+            Operation::new("probe", E::COLLECTION),
+            collection::<E>().id(id),
+            etag.as_ref(),
+        );
+        let body = Patch::new().replace("/name", name).body();
+        let body = body.map_err(|_| call.unsendable("the patch cannot be written as JSON"))?;
+        match self.send(call.body(body)).await {
+            Ok(_) => Ok(Presence::Alive),
+            Err(error) => match error.kind() {
+                ErrorKind::PreconditionFailed => Ok(Presence::Alive),
+                ErrorKind::NotFound => Ok(Presence::Gone),
+                // 2120: permission on the object. Other 403s say that the credential may do nothing at all.
+                ErrorKind::Denied if error.code_number() == Some(2120) => Ok(Presence::Hidden),
+                _ => Err(error),
+            },
+        }
     }
 
     /// Deletes an object: `DELETE /{collection}/{id}`, answered with 204 or 202.

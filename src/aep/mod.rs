@@ -45,7 +45,7 @@ pub use self::auth::{Credentials, DEFAULT_SCOPES};
 use self::budget::{Budget, Budgets};
 pub use self::budget::{Lane, Permit};
 pub use self::error::{Error, ErrorKind, Operation};
-pub use self::flow_service::{Created, Deleted, Entity, FlowAction};
+pub use self::flow_service::{Created, Deleted, Entity, FlowAction, Presence};
 pub use self::gate::{Closed, Gate};
 pub use self::ids::{Etag, is_data_set_id, is_mapping_set_id, is_sandbox_name, is_schema_id, is_uuid};
 pub use self::listing::{Filter, Pages};

@@ -26,7 +26,7 @@ pub(super) struct Redactor {
 }
 
 impl Redactor {
-    /// A redactor for the given secrets. Built only when a text has to be cleaned.
+    /// A redactor for the given secrets.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
         let mut forms = Vec::new();
         for secret in secrets {

@@ -28,6 +28,7 @@ const TOKEN_DEADLINE: Duration = Duration::from_secs(10);
 impl Session {
     /// Sends a call and returns its 2xx answer.
     pub(super) async fn send(&self, mut call: Call<'_>) -> Result<Answer, Error> {
+        call.check_path()?;
         let permit = match &mut call.effect {
             Effect::Write { permit, .. } => permit.take(),
             Effect::Read => None,
@@ -184,7 +185,9 @@ impl Session {
             bytes.clone_from(&body.bytes);
         }
         request.body(bytes).map_err(|_| {
-            call.unsendable("the client id, organisation or sandbox name cannot stand in a header")
+            let why =
+                "the client id, organisation or sandbox name cannot stand in a header; nothing was sent";
+            Error::new(ErrorKind::TokenRefused, call.operation, why)
         })
     }
 
@@ -203,7 +206,7 @@ impl Session {
     ) -> Error {
         let status = answer.status().as_u16();
         let envelope = envelope::read(answer.body(), answer.headers(), redactor);
-        let asked = retry::retry_after(answer.headers(), jiff::Timestamp::now());
+        let asked = retry::retry_after(answer.headers(), crate::clock::now());
         let retry_after = match status {
             429 => Some(self.budget.limited(asked)),
             500.. => {
@@ -267,7 +270,7 @@ impl Session {
             code: envelope.code,
             message: envelope.message,
             request_id: envelope.request_id,
-            retry_after: retry::retry_after(answer.headers(), jiff::Timestamp::now()),
+            retry_after: retry::retry_after(answer.headers(), crate::clock::now()),
         }))
     }
 }
@@ -308,9 +311,8 @@ fn rejects_token(error: &Error) -> bool {
 
 fn no_answer(call: &Call<'_>, error: &TransportError, redactor: &Redactor) -> Error {
     let kind = match (call.is_write(), error.is_certainly_not_sent()) {
-        (false, _) => ErrorKind::Unavailable,
-        (true, true) => ErrorKind::NotSent,
         (true, false) => ErrorKind::Ambiguous,
+        _ => ErrorKind::Unavailable,
     };
     Error::new(kind, call.operation, redactor.clean(&error.to_string()))
 }
@@ -326,6 +328,8 @@ fn kind_of(status: u16, envelope: &Envelope, write: bool, told_to_wait: bool) ->
         // A missing sandbox, or a page by something in between, says nothing about the object.
         404 if envelope.foreign || number.is_some_and(is_sandbox_code) => ErrorKind::Refused,
         404 => ErrorKind::NotFound,
+        // Adobe's table of errors lists "resource not found" with this status, its examples show 404.
+        400 if number == Some(1439) => ErrorKind::NotFound,
         408 => unknown,
         412 => ErrorKind::PreconditionFailed,
         // Too early: the server declined to process it.

@@ -101,6 +101,10 @@ impl HttpTransport {
             .retry(reqwest::retry::never())
             .connect_timeout(connect_timeout)
             .pool_idle_timeout(Duration::from_secs(50))
+            // A connection that died silently would otherwise take every call of its pool into its deadline.
+            .tcp_keepalive(Duration::from_secs(15))
+            .http2_keep_alive_interval(Duration::from_secs(15))
+            .http2_keep_alive_timeout(Duration::from_secs(10))
             .build()?;
         Ok(Self { client })
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::{Resource, ResourceExt};
 use secrecy::SecretString;
@@ -18,6 +18,7 @@ use crate::api::{FIELD_MANAGER, SECRET_FINALIZER};
 pub struct SecretData {
     name: String,
     data: BTreeMap<String, ByteString>,
+    going: bool,
 }
 
 /// Why a key cannot be used.
@@ -54,6 +55,11 @@ impl SecretData {
         &self.name
     }
 
+    /// Whether the Secret is being deleted.
+    pub fn is_going(&self) -> bool {
+        self.going
+    }
+
     /// The value of a key, without surrounding white space.
     pub fn value(&self, key: &str) -> Result<SecretString, KeyProblem> {
         let bytes = &self.data.get(key).ok_or(KeyProblem::Missing)?.0;
@@ -75,7 +81,11 @@ impl Cluster {
     /// Reads one Secret.
     pub async fn secret(&self, namespace: &str, name: &str) -> Result<Option<SecretData>, Error> {
         let secret = within_deadline(self.api::<Secret>(namespace).get_opt(name)).await?;
-        Ok(secret.map(|secret| SecretData { name: name.to_owned(), data: secret.data.unwrap_or_default() }))
+        Ok(secret.map(|secret| SecretData {
+            name: name.to_owned(),
+            going: secret.metadata.deletion_timestamp.is_some(),
+            data: secret.data.unwrap_or_default(),
+        }))
     }
 
     /// Metadata of one Secret.
@@ -96,6 +106,13 @@ impl Cluster {
         let mut finalizers = secret.finalizers().to_vec();
         finalizers.push(SECRET_FINALIZER.to_owned());
         self.write_secret_finalizers(&secret, &finalizers).await
+    }
+
+    /// Metadata of the Secrets in a namespace that carry our finalizer.
+    pub async fn protected_secrets(&self, namespace: &str) -> Result<Vec<PartialObjectMeta<Secret>>, Error> {
+        let list =
+            within_deadline(self.api::<Secret>(namespace).list_metadata(&ListParams::default())).await?;
+        Ok(list.items.into_iter().filter(is_protected).collect())
     }
 
     /// Removes our finalizer from a Secret.
@@ -138,7 +155,11 @@ mod tests {
     use super::*;
 
     fn data(value: &[u8]) -> SecretData {
-        SecretData { name: "s".into(), data: BTreeMap::from([("k".to_owned(), ByteString(value.to_vec()))]) }
+        SecretData {
+            name: "s".into(),
+            going: false,
+            data: BTreeMap::from([("k".to_owned(), ByteString(value.to_vec()))]),
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl<K: Managed> Pass<'_, K> {
         self.orient(&roles);
         let mut site: Option<Site> = None;
         for _ in 0..TURNS {
-            let step = plan(&self.facts(&roles, false));
+            let step = plan(&self.facts(&roles));
             debug!(kind = %K::kind(&()), name = %self.object.name_any(), ?step, "deletion step");
             if step == Step::Release {
                 self.announce_retained(&roles);
@@ -48,6 +48,7 @@ impl<K: Managed> Pass<'_, K> {
                 site = Some(self.object.reach(self.cx).await?);
             }
             if let Some(site) = &site {
+                self.delete_extra(site).await?;
                 self.act_in_deletion(step, site).await?;
             }
         }
@@ -170,6 +171,7 @@ impl<K: Managed> Pass<'_, K> {
     }
 
     async fn release(&mut self) -> Result<(), Obstacle> {
+        self.object.before_release(self.cx).await?;
         self.cx.cluster.release(&mut self.object).await?;
         Ok(())
     }

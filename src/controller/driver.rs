@@ -12,12 +12,15 @@ use super::context::Context;
 use super::managed::{Change, Managed, Post, Report, Shape};
 use super::memory::Sent;
 use super::pass::{Pass, contested};
+use super::site::Site;
 use super::upstream;
 use crate::aep::Lane;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
 use crate::cluster::events::Severity;
 use crate::domain::intent::{Claim, Intent};
+use crate::domain::lookup::is_retainable;
+use crate::domain::marker::Relation;
 use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::plan::{ClaimState, Standing, Step, plan};
 
@@ -53,6 +56,22 @@ pub async fn reconcile<K: Managed>(object: K, cx: Arc<Context>) -> Result<Action
     pass.record(report, result).await
 }
 
+/// Records a defect of the operator on the object that brought it to light.
+pub(super) async fn record_defect<K: Managed>(
+    object: K,
+    cx: &Context,
+    defect: Obstacle,
+) -> Result<Action, Obstacle> {
+    match Pass::begin(object, cx).await? {
+        Some(pass) if !pass.is_deleting() => {
+            let report = pass.blank_report();
+            pass.record(report, Err(defect)).await
+        }
+        Some(pass) => pass.record_deletion(Err(defect)).await,
+        None => Err(defect),
+    }
+}
+
 impl<K: Managed> Pass<'_, K> {
     /// Steps 3 to 7. Returns the hash of the desired state that is applied now.
     async fn bring_about(&mut self, report: &mut Report<K::Status>) -> Result<String, Obstacle> {
@@ -63,20 +82,22 @@ impl<K: Managed> Pass<'_, K> {
             ));
         }
         let refs = self.object.resolve(self.cx).await?;
+        self.resolved = true;
         let desired = self.object.desired(&refs)?;
         let hash = upstream::hash(&desired);
         let roles = self.object.roles();
         self.orient(&roles);
-        if self.should_look(&hash) {
+        self.delete_extra(K::site(&refs)).await?;
+        self.settled = self.is_settled(&hash);
+        if self.should_look() {
             self.observe_all(&refs, &desired).await?;
         }
         for _ in 0..TURNS {
-            let step = plan(&self.facts(&roles, false));
+            let step = plan(&self.facts(&roles));
             debug!(kind = %K::kind(&()), name = %self.object.name_any(), ?step, "step");
             if !self.act(step, &refs, &desired, &hash).await? {
-                let changed = self.changed;
                 let shape = self.shape(&refs, &desired);
-                self.object.settle(self.cx, &shape, changed, report).await?;
+                self.object.settle(self.cx, &shape, self.looked, report).await?;
                 return Ok(hash);
             }
         }
@@ -92,6 +113,7 @@ impl<K: Managed> Pass<'_, K> {
             refs,
             desired,
             external: &self.external,
+            patched: &self.patched,
             created: &self.created,
             uid: &self.uid,
             owner: self.cx.owner(&self.namespace(), &self.object.name_any()),
@@ -99,15 +121,32 @@ impl<K: Managed> Pass<'_, K> {
         }
     }
 
+    /// Whether the present spec and references are what status says was applied.
+    fn is_settled(&self, hash: &str) -> bool {
+        let Some(common) = self.object.status().map(K::common) else { return false };
+        common.observed_generation == self.object.meta().generation
+            && common.applied_hash.as_deref() == Some(hash)
+            && self.recalled.is_empty()
+    }
+
     /// Whether something may differ upstream. At rest nothing is asked.
-    fn should_look(&self, hash: &str) -> bool {
+    fn should_look(&self) -> bool {
         let asked = self.cx.memory.take_check(&self.uid);
-        let Some(common) = self.object.status().map(K::common) else { return true };
-        asked
-            || common.observed_generation != self.object.meta().generation
-            || common.applied_hash.as_deref() != Some(hash)
-            || !self.is_ready()
-            || self.sync_token() != common.last_handled_sync
+        let handled = self.object.status().and_then(|status| K::common(status).last_handled_sync.clone());
+        asked || !self.settled || !self.is_ready() || self.sync_token() != handled
+    }
+
+    /// Deletes what this process created although another one's object was recorded.
+    pub(super) async fn delete_extra(&mut self, site: &Site) -> Result<(), Obstacle> {
+        for (role, id) in std::mem::take(&mut self.extra) {
+            upstream::delete(site, &self.write_gate(), role, &id, &self.marker(role, &site.sandbox)).await?;
+            self.cx.memory.forget_sent(&self.uid, role);
+            let note = format!(
+                "another process recorded another {role} first: deleted {id}, which this one had created"
+            );
+            self.events.push((Severity::Warning, Reason::ExtraDeleted, note));
+        }
+        Ok(())
     }
 
     async fn observe_all(&mut self, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
@@ -133,7 +172,9 @@ impl<K: Managed> Pass<'_, K> {
         desired: &K::Desired,
     ) -> Result<(), Obstacle> {
         let site = K::site(refs);
+        self.looked = true;
         if self.observe(role, id, site).await?.is_some() {
+            self.refuse_foreign(role, id, site)?;
             let shape = self.shape(refs, desired);
             let drift = self
                 .objects
@@ -143,6 +184,26 @@ impl<K: Managed> Pass<'_, K> {
             self.standings.insert(role, Standing::Owned { drift });
         }
         Ok(())
+    }
+
+    /// An id in status is no proof of ownership: it may have been edited, or restored into another cluster.
+    fn refuse_foreign(&self, role: Role, id: &str, site: &Site) -> Result<(), Obstacle> {
+        let Some(object) = self.objects.get(&role) else { return Ok(()) };
+        let is_ours = match object.marker().map(|marker| marker.relation(&self.marker(role, &site.sandbox))) {
+            Some(Relation::Ours | Relation::OtherIncarnation) => true,
+            Some(Relation::Predecessor) => is_retainable(role),
+            Some(Relation::Foreign | Relation::Copy) => false,
+            None => object.created_client().is_none_or(|client| client == site.client_id()),
+        };
+        if is_ours {
+            return Ok(());
+        }
+        Err(Obstacle::invalid(
+            Reason::NotOurs,
+            format!(
+                "the {role} {id} upstream belongs to somebody else, as its marker or its creator says: it is neither changed nor deleted"
+            ),
+        ))
     }
 
     /// Takes one step; `false` when the pass is at its end.
@@ -162,14 +223,16 @@ impl<K: Managed> Pass<'_, K> {
             }
             Step::LookUp(role) => self.look_up(role, K::site(refs), Some(refs)).await?,
             Step::Take(role, id) => {
-                self.changed = true;
+                // It may have been created from an older spec.
+                self.settled = false;
                 self.observe_role(role, &id, refs, desired).await?;
             }
             Step::Create(role) => self.create(role, refs, desired).await?,
             Step::Update(role) => self.update(role, refs, desired).await?,
             Step::Report(role) => {
                 if let Some(Standing::Owned { drift }) = self.standings.get_mut(&role) {
-                    self.reported = Some(std::mem::take(drift));
+                    let drift = std::mem::take(drift);
+                    self.reported = Some(self.reported.take().unwrap_or_default().and(drift));
                 }
             }
             Step::Contested(role, contest) => return Err(contested(role, &contest, "adopt")),
@@ -196,13 +259,13 @@ impl<K: Managed> Pass<'_, K> {
             roles: claims.collect(),
             spec_hash: hash.to_owned(),
             effective_start: self
-                .intent
-                .as_ref()
-                .and_then(|intent| intent.effective_start)
-                .or_else(|| self.object.effective_start(now)),
+                .object
+                .effective_start(self.intent.as_ref().and_then(|intent| intent.effective_start), now),
             time: self.intent.as_ref().map_or(now, |intent| intent.time),
+            nonce: rand::random(),
         };
         self.cx.cluster.claim(&mut self.object, &intent).await?;
+        self.cx.memory.note_claim(&self.uid, &intent.to_annotation());
         self.claimed_at = Some(Instant::now());
         self.claim = ClaimState::Fresh;
         self.intent = Some(intent);
@@ -234,7 +297,7 @@ impl<K: Managed> Pass<'_, K> {
         let id = external.id.clone();
         self.external.insert(role, external);
         self.created.insert(role);
-        self.changed = true;
+        self.looked = true;
         self.standings.insert(role, Standing::Owned { drift: crate::domain::drift::Drift::default() });
         if self.object.observe_after_create(role) {
             self.observe_role(role, &id, refs, desired).await?;
@@ -264,7 +327,8 @@ impl<K: Managed> Pass<'_, K> {
             let id = match result {
                 Ok(external) => {
                     let id = external.id.clone();
-                    self.changed = true;
+                    self.looked = true;
+                    self.patched.insert(role);
                     self.external.insert(role, external);
                     id
                 }

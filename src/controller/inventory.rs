@@ -48,11 +48,23 @@ async fn pass(cx: &Context, namespace: Option<&str>, seen: &mut Seen) -> Result<
     let sources: Vec<StripeSourceConnection> = cx.cluster.list_everywhere(namespace).await?;
     let flows: Vec<IngestionFlow> = cx.cluster.list_everywhere(namespace).await?;
     for site in sites(cx, &bases).await {
-        let site = &site;
-        compare::<model::Connection, _>(cx, site, Role::Connection, &bases, seen).await?;
-        compare::<model::SourceConnection, _>(cx, site, Role::SourceConnection, &sources, seen).await?;
-        compare::<model::TargetConnection, _>(cx, site, Role::TargetConnection, &flows, seen).await?;
-        compare::<model::Flow, _>(cx, site, Role::Flow, &flows, seen).await?;
+        let compared = async {
+            compare::<model::Connection, _>(cx, &site, Role::Connection, &bases, seen).await?;
+            compare::<model::SourceConnection, _>(cx, &site, Role::SourceConnection, &sources, seen).await?;
+            compare::<model::TargetConnection, _>(cx, &site, Role::TargetConnection, &flows, seen).await?;
+            compare::<model::Flow, _>(cx, &site, Role::Flow, &flows, seen).await
+        };
+        // One sandbox that fails must not keep the others from being looked at.
+        if let Err(obstacle) = compared.await {
+            let (organization, sandbox) = (&site.organization, &site.sandbox);
+            warn!(
+                organization,
+                sandbox,
+                reason = obstacle.reason.as_str(),
+                message = obstacle.message,
+                "inventory"
+            );
+        }
     }
     Ok(())
 }
@@ -63,7 +75,8 @@ async fn sites(cx: &Context, bases: &[StripeBaseConnection]) -> Vec<Site> {
     for base in bases.iter().filter(|base| base.metadata.deletion_timestamp.is_none()) {
         match site::open(cx, base).await {
             Ok(site) => {
-                sites.entry((site.organization.clone(), site.sandbox.clone())).or_insert(site);
+                let key = (site.organization.clone(), site.sandbox.clone(), site.client_id().to_owned());
+                sites.entry(key).or_insert(site);
             }
             Err(obstacle) => debug!(
                 base = base.name_any(),

@@ -55,8 +55,8 @@ pub trait Managed: Kind {
     fn unserved(&self) -> Option<&'static str>;
     /// The name of a role's object upstream, without a marker.
     fn upstream_name(&self, role: Role) -> String;
-    /// The start time that a claim fixes, where the kind has one.
-    fn effective_start(&self, _now: Timestamp) -> Option<Timestamp> {
+    /// The start time that a claim fixes, where the kind has one: spec's, else that of the first claim, else now.
+    fn effective_start(&self, _claimed: Option<Timestamp>, _now: Timestamp) -> Option<Timestamp> {
         None
     }
 
@@ -74,8 +74,8 @@ pub trait Managed: Kind {
     ) -> impl Future<Output = Result<(), Obstacle>> + Send {
         std::future::ready(Ok(()))
     }
-    /// What is left to do in the cluster after the finalizer is gone.
-    fn after_release(&self, _cx: &Context) -> impl Future<Output = Result<(), Obstacle>> + Send {
+    /// What is to be done in the cluster before the finalizer goes.
+    fn before_release(&self, _cx: &Context) -> impl Future<Output = Result<(), Obstacle>> + Send {
         std::future::ready(Ok(()))
     }
     /// Puts rows that were refused into the status.
@@ -109,12 +109,12 @@ pub trait Managed: Kind {
         change: Change<'_>,
     ) -> impl Future<Output = Result<ExternalObject, Obstacle>> + Send;
     /// Reads what only this kind has, after all objects exist and are in sync, and writes it into the kind's part of the status.
-    /// `look` tells that something was created, patched or observed in this pass.
+    /// `looked` tells that something was created, patched or observed in this pass.
     fn settle(
         &self,
         cx: &Context,
         pass: &Shape<'_, Self>,
-        look: bool,
+        looked: bool,
         report: &mut Report<Self::Status>,
     ) -> impl Future<Output = Result<(), Obstacle>> + Send;
 }
@@ -127,6 +127,8 @@ pub struct Shape<'a, K: Managed> {
     pub desired: &'a K::Desired,
     /// The upstream objects that are known.
     pub external: &'a External,
+    /// Roles that were patched in this pass: what Adobe masks in its answers is up to date in them.
+    pub patched: &'a BTreeSet<Role>,
     /// Roles created in this pass.
     pub created: &'a BTreeSet<Role>,
     /// UID of the custom resource.

@@ -1,7 +1,8 @@
-//! What this process remembers about each custom resource, by UID. Lost with the process, and never needed for safety: it only
-//! saves look-ups and calls that a new process has to make.
+//! What this process remembers about each custom resource, by UID. It is lost with the process; a new one then assumes the worst and
+//! looks upstream before it creates. Whatever is remembered here may only make a look-up unnecessary when it proves that there is nothing
+//! to find.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,10 @@ struct Remembered {
     first_seen: Option<Instant>,
     failures: u32,
     sent: HashMap<Role, Sent>,
+    /// Roles that existed upstream at some time.
+    existed: HashSet<Role>,
+    /// The intent that this process wrote last.
+    claim: Option<String>,
     check: bool,
 }
 
@@ -49,9 +54,19 @@ impl Memory {
         self.with(uid, |object| object.listed |= object.first_seen.is_none());
     }
 
-    /// Whether nobody can have sent a POST for the object before this process first saw it.
-    pub fn is_new(&self, uid: &str) -> bool {
-        self.with(uid, |object| !object.listed)
+    /// Whether nobody can have sent a POST for the role: the object has been known from its first event on, the intent that stands on it
+    /// (if any) is the one that this process wrote last, and the role never existed.
+    pub fn is_untouched(&self, uid: &str, role: Role, intent: Option<&str>) -> bool {
+        self.with(uid, |object| {
+            !object.listed
+                && (intent.is_none() || object.claim.as_deref() == intent)
+                && !object.existed.contains(&role)
+        })
+    }
+
+    /// Notes the intent that this process has just written.
+    pub fn note_claim(&self, uid: &str, intent: &str) {
+        self.with(uid, |object| object.claim = Some(intent.to_owned()));
     }
 
     /// When this process first saw the object.
@@ -66,12 +81,27 @@ impl Memory {
 
     /// Notes what became of a POST.
     pub fn note_sent(&self, uid: &str, role: Role, sent: Sent) {
-        self.with(uid, |object| object.sent.insert(role, sent));
+        self.with(uid, |object| {
+            if matches!(sent, Sent::Created(_)) {
+                object.existed.insert(role);
+            }
+            object.sent.insert(role, sent)
+        });
     }
 
-    /// Forgets the POSTs whose ids stand in status.
-    pub fn settle(&self, uid: &str, recorded: impl Fn(Role) -> bool) {
-        self.with(uid, |object| object.sent.retain(|role, _| !recorded(*role)));
+    /// Forgets the POSTs whose ids stand in status. An id that status does not hold is kept: it has to be recorded, or deleted.
+    pub fn settle(&self, uid: &str, recorded: impl Fn(Role) -> Option<String>) {
+        self.with(uid, |object| {
+            object.sent.retain(|role, sent| match (sent, recorded(*role)) {
+                (Sent::Created(external), Some(id)) => external.id != id,
+                (_, recorded) => recorded.is_none(),
+            });
+        });
+    }
+
+    /// Forgets the POST of a role whose object was deleted again.
+    pub fn forget_sent(&self, uid: &str, role: Role) {
+        self.with(uid, |object| object.sent.remove(&role));
     }
 
     /// How long an answer of a POST for the role may still be on its way: from the later of the moment when its outcome became
@@ -146,12 +176,38 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_new_only_when_its_first_sight_was_an_event() {
+    fn an_object_is_untouched_only_when_this_process_knows_all_that_happened_to_it() {
         let memory = Memory::default();
         memory.note_listed("old");
-        assert!(!memory.is_new("old"));
+        assert!(!memory.is_untouched("old", Role::Flow, None), "it came with a list");
         memory.first_seen("new");
         memory.note_listed("new");
-        assert!(memory.is_new("new"));
+        assert!(memory.is_untouched("new", Role::Flow, None));
+        assert!(!memory.is_untouched("new", Role::Flow, Some("foreign")), "another process claimed it");
+        memory.note_claim("new", "own");
+        assert!(memory.is_untouched("new", Role::Flow, Some("own")));
+        memory.note_sent("new", Role::Flow, Sent::Created(object("f")));
+        memory.settle("new", |_| Some("f".to_owned()));
+        assert!(!memory.is_untouched("new", Role::Flow, Some("own")), "it existed once");
+    }
+
+    #[test]
+    fn an_id_that_status_does_not_hold_is_not_forgotten() {
+        let memory = Memory::default();
+        memory.note_sent("u", Role::Flow, Sent::Created(object("mine")));
+        memory.settle("u", |_| Some("another".to_owned()));
+        assert_eq!(memory.sent("u", Role::Flow), Some(Sent::Created(object("mine"))));
+    }
+
+    fn object(id: &str) -> ExternalObject {
+        ExternalObject {
+            role: Role::Flow,
+            id: id.into(),
+            etag: None,
+            state: None,
+            organization: "o".into(),
+            sandbox: "dev".into(),
+            sandbox_id: None,
+        }
     }
 }

@@ -20,6 +20,7 @@ pub mod upstream;
 pub mod wake;
 
 mod cleanup;
+mod conditions;
 mod driver;
 mod pass;
 mod record;

@@ -29,6 +29,9 @@ use crate::domain::plan::{ClaimState, Contest, Facts, RoleFacts, Standing};
 /// No POST is sent when the claim that allows it is older than this: a paused process must not create on an old promise.
 pub(super) const CLAIM_LIFE: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// How long a write that needs no claim may wait for its turn.
+const WRITE_LIFE: std::time::Duration = std::time::Duration::from_mins(10);
+
 /// One pass.
 pub(super) struct Pass<'a, K: Managed> {
     pub(super) cx: &'a Context,
@@ -44,10 +47,20 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) objects: BTreeMap<Role, Object>,
     /// Roles whose POST may have been sent before this pass, by this process or another.
     pub(super) doubtful: BTreeSet<Role>,
+    /// Roles patched in this pass.
+    pub(super) patched: BTreeSet<Role>,
     /// Roles created in this pass.
     pub(super) created: BTreeSet<Role>,
-    /// Something was written upstream in this pass.
-    pub(super) changed: bool,
+    /// Roles whose object this process created earlier, without its id having reached status.
+    pub(super) recalled: BTreeMap<Role, String>,
+    /// Objects that this process created and another one was recorded for.
+    pub(super) extra: Vec<(Role, String)>,
+    /// References were resolved in this pass.
+    pub(super) resolved: bool,
+    /// Upstream was looked at, or written to, in this pass.
+    pub(super) looked: bool,
+    /// Spec, references and the last recorded state agree, so that a difference can only come from somebody else.
+    pub(super) settled: bool,
     /// Differences that are reported and not corrected.
     pub(super) reported: Option<Drift>,
     pub(super) events: Vec<(Severity, Reason, String)>,
@@ -86,8 +99,13 @@ impl<'a, K: Managed> Pass<'a, K> {
             standings: BTreeMap::new(),
             objects: BTreeMap::new(),
             doubtful: BTreeSet::new(),
+            patched: BTreeSet::new(),
             created: BTreeSet::new(),
-            changed: false,
+            recalled: BTreeMap::new(),
+            extra: Vec::new(),
+            resolved: false,
+            looked: false,
+            settled: false,
             reported: None,
             events: Vec::new(),
             object,
@@ -129,25 +147,26 @@ impl<'a, K: Managed> Pass<'a, K> {
     }
 
     fn orient_role(&mut self, role: Role) -> Standing {
-        if self.external.contains_key(&role) {
+        let sent = self.cx.memory.sent(&self.uid, role);
+        if let Some(recorded) = self.external.get(&role) {
+            if let Some(Sent::Created(ours)) = sent
+                && ours.id != recorded.id
+            {
+                self.extra.push((role, ours.id));
+            }
             return Standing::Owned { drift: Drift::default() };
         }
-        match self.cx.memory.sent(&self.uid, role) {
+        let intent = self.object.annotations().get(INTENT).map(String::as_str);
+        let untouched = self.cx.memory.is_untouched(&self.uid, role, intent);
+        match sent {
             Some(Sent::Created(object)) => {
+                self.recalled.insert(role, object.id.clone());
                 self.external.insert(role, object);
-                self.created.insert(role);
-                self.changed = true;
                 Standing::Owned { drift: Drift::default() }
             }
-            Some(Sent::Refused) => Standing::Unsent,
-            Some(Sent::Unknown(_)) => {
-                self.doubtful.insert(role);
-                Standing::Unsearched
-            }
-            // This process has known the object from its first event on and never sent a POST for it: nobody did.
-            None if self.cx.memory.is_new(&self.uid) && !is_retainable(role) => Standing::Unsent,
-            None => {
-                if self.intent.is_some() && !self.cx.memory.is_new(&self.uid) {
+            Some(Sent::Refused) | None if untouched && !is_always_searched(role) => Standing::Unsent,
+            sent => {
+                if matches!(sent, Some(Sent::Unknown(_))) || (intent.is_some() && !untouched) {
                     self.doubtful.insert(role);
                 }
                 Standing::Unsearched
@@ -156,22 +175,23 @@ impl<'a, K: Managed> Pass<'a, K> {
     }
 
     /// The facts as they stand.
-    pub(super) fn facts(&self, roles: &[Role], keep_all: bool) -> Facts {
+    pub(super) fn facts(&self, roles: &[Role]) -> Facts {
         let facts_of = |role: &Role| RoleFacts {
             role: *role,
             standing: self.standings.get(role).cloned().unwrap_or(Standing::Unsent),
-            keep: keep_all || self.object.keeps(*role),
+            keep: self.object.keeps(*role),
         };
         Facts {
-            deleting: self.object.meta().deletion_timestamp.is_some(),
+            deleting: self.is_deleting(),
             claim: self.claim,
             roles: roles.iter().map(facts_of).collect(),
-            drift_policy: if self.reported.is_some() {
-                DriftPolicy::Report
-            } else {
-                self.object.drift_policy()
-            },
+            // Report is for what others change; what spec or references change is always applied.
+            drift_policy: if self.settled { self.object.drift_policy() } else { DriftPolicy::Correct },
         }
+    }
+
+    pub(super) fn is_deleting(&self) -> bool {
+        self.object.meta().deletion_timestamp.is_some()
     }
 
     /// The value that narrows the look-up of a role. Where a service filters by nothing but name or tags, the marker or its owner stands
@@ -199,12 +219,13 @@ impl<'a, K: Managed> Pass<'a, K> {
         let claimed_key =
             self.intent.as_ref().and_then(|intent| intent.roles.get(&role)).map(|claim| claim.key.clone());
         let key = claimed_key.filter(|key| !key.is_empty()).or_else(|| self.key(role, &site.sandbox, refs));
-        let Some(key) = key else {
+        let candidates = match (key, role) {
+            (Some(key), _) => upstream::search(site, role, &key).await?,
+            // Its dataset was created under the same claim, and its id is not known: all targets of the sandbox are looked at.
+            (None, Role::TargetConnection) => upstream::search_targets(site).await?,
             // What would narrow the search was never created itself, so nothing below it can exist.
-            self.standings.insert(role, Standing::Unsent);
-            return Ok(());
+            (None, _) => Vec::new(),
         };
-        let candidates = upstream::search(site, role, &key).await?;
         let marker = self.marker(role, &site.sandbox);
         let wanted = Wanted {
             marker: &marker,
@@ -218,13 +239,23 @@ impl<'a, K: Managed> Pass<'a, K> {
         };
         let sighting = judge(&candidates, &wanted);
         debug!(kind = %K::kind(&()), name = %self.object.name_any(), %role, candidates = candidates.len(), ?sighting, "looked up");
+        let grace = self.cx.memory.remaining_grace(&self.uid, role, self.cx.settings.lookup_grace);
+        let doubtful = self.doubtful.contains(&role);
         let standing = match sighting {
             Sighting::Ours(id) => Standing::Found(id),
+            // Whatever else is there: ours may still surface, and a deletion must not end before.
+            Sighting::Contested(contest)
+                if self.is_deleting()
+                    && doubtful
+                    && !matches!(contest, Contest::Several(_))
+                    && !grace.is_zero() =>
+            {
+                Standing::Absent { grace }
+            }
             Sighting::Contested(contest) => Standing::Contested(contest),
-            Sighting::None if self.doubtful.contains(&role) => Standing::Absent {
-                grace: self.cx.memory.remaining_grace(&self.uid, role, self.cx.settings.lookup_grace),
-            },
-            Sighting::None => Standing::Absent { grace: std::time::Duration::ZERO },
+            Sighting::None => {
+                Standing::Absent { grace: if doubtful { grace } else { std::time::Duration::ZERO } }
+            }
         };
         self.standings.insert(role, standing);
         Ok(())
@@ -254,9 +285,9 @@ impl<'a, K: Managed> Pass<'a, K> {
         Ok(Gate::new(claimed_at + CLAIM_LIFE, self.cx.leader.clone()))
     }
 
-    /// The gate for writes that need no claim.
+    /// The gate for writes that need no claim: closed only when the lease is lost.
     pub(super) fn write_gate(&self) -> Gate {
-        Gate::new(Instant::now() + CLAIM_LIFE, self.cx.leader.clone())
+        Gate::new(Instant::now() + WRITE_LIFE, self.cx.leader.clone())
     }
 
     /// The time for an intent.
@@ -265,9 +296,9 @@ impl<'a, K: Managed> Pass<'a, K> {
     }
 }
 
-/// Roles that a predecessor may have retained: looked up even for a new object.
-fn is_retainable(role: Role) -> bool {
-    matches!(role, Role::Dataset | Role::Schema | Role::FieldGroup)
+/// Roles that are looked up even for a new object: a predecessor may have retained them, and a flow of somebody else may read the source.
+fn is_always_searched(role: Role) -> bool {
+    matches!(role, Role::Dataset | Role::Schema | Role::FieldGroup | Role::Flow)
 }
 
 fn read_intent<K: Managed>(object: &K) -> Option<Intent> {

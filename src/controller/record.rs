@@ -5,11 +5,11 @@ use std::time::Duration;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
+use super::conditions::Conditions;
 use super::managed::{Finding, Managed, Report};
 use super::pass::Pass;
 use super::upstream;
-use crate::api::condition::{ConditionStatus, ConditionType, Reason, remove, set};
-use crate::api::status::CommonStatus;
+use crate::api::condition::{ConditionType, Reason, find};
 use crate::api::{PAUSED, SYNC_REQUESTED_AT};
 use crate::cluster::Error;
 use crate::cluster::claim::is_claimed;
@@ -21,6 +21,8 @@ use crate::domain::retry;
 const BACKOFF_CAP: Duration = Duration::from_mins(10);
 /// The next look after a conflict.
 const SOON: Duration = Duration::from_millis(200);
+/// Conflicts in a row that are met at once; more of them are no accident.
+const CONFLICTS: u32 = 5;
 /// Passes at rest come this many times less often than inventory passes: they only make up for a lost wake-up.
 const REST_FACTOR: u32 = 12;
 
@@ -47,8 +49,7 @@ impl<K: Managed> Pass<'_, K> {
     }
 
     fn ready(&self) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
-        let conditions = &K::common(self.object.status()?).conditions;
-        conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str())
+        find(&K::common(self.object.status()?).conditions, ConditionType::Ready)
     }
 
     /// Records a pass over a living object.
@@ -79,7 +80,12 @@ impl<K: Managed> Pass<'_, K> {
         };
         // What was to be looked at is looked at again.
         self.cx.memory.ask_for_check(&self.uid);
-        Some(obstacle.effect(self.cx.memory.fail(&self.uid)))
+        let failures = if obstacle.is_failure() {
+            self.cx.memory.fail(&self.uid)
+        } else {
+            self.cx.memory.failures(&self.uid)
+        };
+        Some(obstacle.effect(failures))
     }
 
     fn fill(
@@ -88,7 +94,6 @@ impl<K: Managed> Pass<'_, K> {
         result: &Result<String, Obstacle>,
         effect: Option<Effect>,
     ) {
-        let (generation, now) = (Some(self.generation()), self.now());
         let mut findings = std::mem::take(&mut report.conditions);
         if let Some(obstacle) = result.as_ref().err().filter(|obstacle| !obstacle.failures.is_empty()) {
             K::note_failures(&mut report.status, &obstacle.failures);
@@ -101,121 +106,26 @@ impl<K: Managed> Pass<'_, K> {
         }
         let common = K::common_mut(&mut report.status);
         common.external = self.external.values().cloned().collect();
-        for Finding { type_, status, reason, message } in findings {
-            set(&mut common.conditions, type_, to_status(status), reason, &message, generation, now);
-        }
+        let mut conditions =
+            Conditions { list: &mut common.conditions, generation: Some(self.generation()), now: self.now() };
+        conditions.findings(findings);
         match (result, effect) {
-            (Ok(hash), _) => self.fill_success(common, hash),
-            (Err(obstacle), Some(effect)) => self.fill_obstacle(common, obstacle, effect),
-            (Err(_), None) => {}
-        }
-    }
-
-    fn fill_success(&self, common: &mut CommonStatus, hash: &str) {
-        let (generation, now) = (Some(self.generation()), self.now());
-        common.observed_generation = generation;
-        common.applied_hash = Some(hash.to_owned());
-        common.last_handled_sync = self.sync_token();
-        let conditions = &mut common.conditions;
-        set(
-            conditions,
-            ConditionType::Ready,
-            ConditionStatus::True,
-            Reason::Available,
-            "applied upstream",
-            generation,
-            now,
-        );
-        set(
-            conditions,
-            ConditionType::ReferencesResolved,
-            ConditionStatus::True,
-            Reason::ReferencesResolved,
-            "all references are resolved",
-            generation,
-            now,
-        );
-        match &self.reported {
-            Some(drift) => set(
-                conditions,
-                ConditionType::Synced,
-                ConditionStatus::False,
-                Reason::DriftReported,
-                &format!("upstream differs and driftPolicy is Report: {drift}"),
-                generation,
-                now,
-            ),
-            None => set(
-                conditions,
-                ConditionType::Synced,
-                ConditionStatus::True,
-                Reason::InSync,
-                "upstream equals spec",
-                generation,
-                now,
-            ),
-        }
-        for abnormal in [ConditionType::Stalled, ConditionType::Reconciling, ConditionType::Paused] {
-            remove(conditions, abnormal);
-        }
-    }
-
-    fn fill_obstacle(&self, common: &mut CommonStatus, obstacle: &Obstacle, effect: Effect) {
-        let (generation, now) = (Some(self.generation()), self.now());
-        let was_ready = self.is_ready();
-        let conditions = &mut common.conditions;
-        let (reason, message) = (obstacle.reason, obstacle.message.as_str());
-        match effect.ready {
-            ReadyEffect::False => set(
-                conditions,
-                ConditionType::Ready,
-                ConditionStatus::False,
-                reason,
-                message,
-                generation,
-                now,
-            ),
-            ReadyEffect::UnknownUnlessTrue if !was_ready => {
-                set(
-                    conditions,
-                    ConditionType::Ready,
-                    ConditionStatus::Unknown,
-                    reason,
-                    message,
-                    generation,
-                    now,
-                );
+            (Ok(hash), _) => {
+                conditions.applied(self.looked, self.reported.as_ref());
+                common.observed_generation = Some(self.generation());
+                common.applied_hash = Some(hash.clone());
+                common.last_handled_sync = self.sync_token();
             }
-            ReadyEffect::UnknownUnlessTrue | ReadyEffect::Keep => {}
-        }
-        if is_about_references(reason) && effect.ready == ReadyEffect::False {
-            set(
-                conditions,
-                ConditionType::ReferencesResolved,
-                ConditionStatus::False,
-                reason,
-                message,
-                generation,
-                now,
-            );
-        }
-        if effect.stalled {
-            set(conditions, ConditionType::Stalled, ConditionStatus::True, reason, message, generation, now);
-            remove(conditions, ConditionType::Reconciling);
-        } else if effect.reconciling {
-            set(
-                conditions,
-                ConditionType::Reconciling,
-                ConditionStatus::True,
-                reason,
-                message,
-                generation,
-                now,
-            );
-            remove(conditions, ConditionType::Stalled);
-        }
-        if effect.ready == ReadyEffect::False {
-            common.observed_generation = generation;
+            (Err(obstacle), Some(effect)) => {
+                if self.resolved && !obstacle.quiet && effect.ready == ReadyEffect::False {
+                    conditions.references_resolved();
+                }
+                conditions.obstructed(obstacle, effect);
+                if effect.ready == ReadyEffect::False {
+                    common.observed_generation = Some(self.generation());
+                }
+            }
+            (Err(_), None) => {}
         }
     }
 
@@ -225,7 +135,7 @@ impl<K: Managed> Pass<'_, K> {
         if upstream::differs::<K>(&before, status) {
             match self.cx.cluster.write_status(&self.object, status).await {
                 Ok(written) => self.object = written,
-                Err(Error::Conflict) => return self.lost_the_write().await,
+                Err(Error::Conflict) => return Err(Self::lost_the_write()),
                 Err(Error::NotFound) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
@@ -234,7 +144,7 @@ impl<K: Managed> Pass<'_, K> {
             }
         }
         let external = &self.external;
-        self.cx.memory.settle(&self.uid, |role| external.contains_key(&role));
+        self.cx.memory.settle(&self.uid, |role| external.get(&role).map(|external| external.id.clone()));
         for (severity, reason, note) in std::mem::take(&mut self.events) {
             self.cx.cluster.publish(&self.object, severity, reason, &note).await;
         }
@@ -262,33 +172,10 @@ impl<K: Managed> Pass<'_, K> {
         }
     }
 
-    /// Somebody wrote in between. If another process recorded another id for a role that this pass created, this one lost: it deletes
-    /// exactly what it has itself just created. Otherwise the ids stay in memory and the next pass records them.
-    async fn lost_the_write(&mut self) -> Result<(), Obstacle> {
-        let live: Option<K> = self.cx.cluster.get_opt(&self.namespace(), &self.object.name_any()).await?;
-        let recorded = live
-            .as_ref()
-            .and_then(K::status)
-            .map(|status| K::common(status).external.clone())
-            .unwrap_or_default();
-        for role in self.created.clone() {
-            let ours = self.external.get(&role).map(|external| external.id.clone());
-            let winner = recorded.iter().find(|external| external.role == role);
-            if let (Some(ours), Some(winner)) = (ours, winner)
-                && winner.id != ours
-            {
-                let site = self.object.reach(self.cx).await?;
-                upstream::delete(&site, &self.write_gate(), role, &ours, &self.marker(role, &site.sandbox))
-                    .await?;
-                self.cx.memory.settle(&self.uid, |settled| settled == role);
-                let note = format!(
-                    "another process recorded {role} {} first: deleted {ours}, which this one had just created",
-                    winner.id
-                );
-                self.cx.cluster.publish(&self.object, Severity::Warning, Reason::ExtraDeleted, &note).await;
-            }
-        }
-        Err(Obstacle::conflict("the object changed before its status could be written"))
+    /// Somebody wrote in between. The ids of this pass stay in memory: the next one records them, or finds that another process recorded
+    /// its own first and deletes what this one had created.
+    fn lost_the_write() -> Obstacle {
+        Obstacle::conflict("the object changed before its status could be written")
     }
 
     /// Records a pass over an object that is being deleted. What waits writes once; what is released writes nothing.
@@ -315,24 +202,12 @@ impl<K: Managed> Pass<'_, K> {
     /// Records that the operator keeps its hands off.
     pub(super) async fn record_pause(mut self) -> Result<Action, Obstacle> {
         let mut report = self.blank_report();
-        let (generation, now) = (Some(self.generation()), self.now());
-        let common = K::common_mut(&mut report.status);
-        let deleting = if self.object.meta().deletion_timestamp.is_some() {
-            "; its deletion waits for that"
-        } else {
-            ""
-        };
+        let deleting = if self.is_deleting() { "; its deletion waits for that" } else { "" };
         let message =
             format!("the annotation {PAUSED} is set: nothing is created, changed or deleted{deleting}");
-        set(
-            &mut common.conditions,
-            ConditionType::Paused,
-            ConditionStatus::True,
-            Reason::Paused,
-            &message,
-            generation,
-            now,
-        );
+        let list = &mut K::common_mut(&mut report.status).conditions;
+        let mut conditions = Conditions { list, generation: Some(self.generation()), now: self.now() };
+        conditions.set(ConditionType::Paused, true, Reason::Paused, &message);
         self.write(&report.status, false).await?;
         Ok(Action::requeue(self.rest()))
     }
@@ -342,33 +217,12 @@ impl<K: Managed> Pass<'_, K> {
     }
 }
 
-fn is_about_references(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::ReferenceNotFound
-            | Reason::ReferenceNotReady
-            | Reason::ReferenceDeleting
-            | Reason::ReferenceMismatch
-            | Reason::SecretMissing
-            | Reason::SecretKeyMissing
-            | Reason::SecretInvalid
-    )
-}
-
 /// When to look again after an obstacle.
 pub(super) fn next_look(obstacle: &Obstacle, failures: u32, slow: Duration) -> Duration {
     let wait = match obstacle.effect(failures).recheck {
-        Recheck::Soon => SOON,
-        Recheck::Backoff => retry::backoff(failures, BACKOFF_CAP, rand::random()),
+        Recheck::Soon if failures <= CONFLICTS => SOON,
+        Recheck::Soon | Recheck::Backoff => retry::backoff(failures, BACKOFF_CAP, rand::random()),
         Recheck::Slow => retry::spread(slow, rand::random()),
     };
     obstacle.retry_after.map_or(wait, |after| after + retry::spread(SOON, rand::random()))
-}
-
-fn to_status(status: Option<bool>) -> ConditionStatus {
-    match status {
-        Some(true) => ConditionStatus::True,
-        Some(false) => ConditionStatus::False,
-        None => ConditionStatus::Unknown,
-    }
 }

@@ -49,12 +49,17 @@ pub async fn run(cx: Arc<Context>, scope: Scope, stop: impl Future<Output = ()> 
     let flows =
         on_parent::<_, IngestionMapping>(flows, &cx, &scope, |flow, name| flow.spec.mapping_ref.name == name);
 
-    futures::join!(
-        drive(bases, &cx, stop.clone()),
-        drive(sources, &cx, stop.clone()),
-        drive(mappings, &cx, stop.clone()),
-        drive(flows, &cx, stop),
-    );
+    // The end of one controller is the end of all: the process is started again rather than run with a part of them.
+    let ended = futures::future::select_all([
+        drive(bases, &cx, stop.clone()).boxed(),
+        drive(sources, &cx, stop.clone()).boxed(),
+        drive(mappings, &cx, stop.clone()).boxed(),
+        drive(flows, &cx, stop.clone()).boxed(),
+    ]);
+    let ((), _, rest) = ended.await;
+    if stop.now_or_never().is_some() {
+        futures::future::join_all(rest).await;
+    }
 }
 
 async fn drive<K: Managed>(
@@ -83,11 +88,13 @@ async fn reconcile_guarded<K: Managed>(
             return Ok(Action::requeue(UNPARSABLE));
         }
     };
-    let pass: BoxFuture<'_, _> = driver::reconcile(object, cx).boxed();
-    std::panic::AssertUnwindSafe(pass)
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|_| Err(Obstacle::bug("the pass panicked")))
+    let pass: BoxFuture<'_, _> = driver::reconcile(object.clone(), Arc::clone(&cx)).boxed();
+    match std::panic::AssertUnwindSafe(pass).catch_unwind().await {
+        Ok(result) => result,
+        Err(_) => {
+            driver::record_defect(object, &cx, Obstacle::bug("the pass over this object panicked")).await
+        }
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is kube's")]

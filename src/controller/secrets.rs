@@ -5,16 +5,20 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
+use kube::core::PartialObjectMeta;
 
 use super::context::Context;
 use crate::api::StripeBaseConnection;
 use crate::cluster::Error;
 use crate::cluster::claim::is_claimed;
-use crate::cluster::secrets::{deletion_time, is_protected};
+use crate::cluster::secrets::deletion_time;
 
 /// How long a deleted Secret is held for a deletion of its users to show.
-pub(super) const HOLD: Duration = Duration::from_secs(30);
+const HOLD: Duration = Duration::from_secs(30);
+/// How soon a Secret is looked at again that is held for a deletion under way.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 impl StripeBaseConnection {
     /// Names of the Secrets that the object uses.
@@ -33,18 +37,6 @@ impl StripeBaseConnection {
     }
 }
 
-/// Whether a Secret that the base connection uses is being deleted.
-pub(super) async fn any_is_going(cx: &Context, base: &StripeBaseConnection) -> Result<bool, Error> {
-    let namespace = base.namespace().unwrap_or_default();
-    for name in base.secret_names() {
-        let secret = cx.cluster.secret_metadata(&namespace, &name).await?;
-        if secret.is_some_and(|secret| secret.metadata.deletion_timestamp.is_some()) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// Protects the Secrets of a base connection.
 pub(super) async fn protect(cx: &Context, base: &StripeBaseConnection) -> Result<(), Error> {
     if cx.settings.protect_secrets {
@@ -55,36 +47,56 @@ pub(super) async fn protect(cx: &Context, base: &StripeBaseConnection) -> Result
     Ok(())
 }
 
-/// Releases the Secrets of a base connection that nobody uses any more, or that must not be held longer. Returns when a Secret that is
-/// still held has to be looked at again.
-pub(super) async fn review(cx: &Context, base: &StripeBaseConnection) -> Result<Option<Duration>, Error> {
-    let namespace = base.namespace().unwrap_or_default();
-    let mut again = None;
-    for name in base.secret_names() {
-        let Some(secret) = cx.cluster.secret_metadata(&namespace, &name).await?.filter(is_protected) else {
-            continue;
-        };
-        let users: Vec<StripeBaseConnection> = cx
-            .cluster
-            .list::<StripeBaseConnection>(&namespace)
-            .await?
-            .into_iter()
-            .filter(|user| is_claimed(user) && user.uses_secret(&name))
-            .collect();
-        let Some(deleted) = deletion_time(&secret) else {
-            if users.is_empty() {
+/// Releases the Secrets of the namespace that nobody uses any more, or that must not be held longer. `leaving` is a base connection whose
+/// own use no longer counts. Returns when a Secret that is still held has to be looked at again.
+pub(super) async fn review(
+    cx: &Context,
+    namespace: &str,
+    leaving: Option<&StripeBaseConnection>,
+) -> Result<Option<Duration>, Error> {
+    let secrets = cx.cluster.protected_secrets(namespace).await?;
+    if secrets.is_empty() {
+        return Ok(None);
+    }
+    let leaving = leaving.and_then(ResourceExt::uid);
+    let bases: Vec<StripeBaseConnection> = cx.cluster.list(namespace).await?;
+    let bases: Vec<_> = bases
+        .into_iter()
+        .filter(|base| is_claimed(base) && (leaving.is_none() || base.uid() != leaving))
+        .collect();
+    let mut again: Option<Duration> = None;
+    for secret in secrets {
+        let name = secret.name_any();
+        let users: Vec<_> = bases.iter().filter(|base| base.uses_secret(&name)).collect();
+        match held_for(cx, namespace, &secret, &users).await? {
+            Some(rest) => again = Some(again.map_or(rest, |again| again.min(rest))),
+            None if users.is_empty() || deletion_time(&secret).is_some() => {
                 cx.cluster.unprotect_secret(&secret).await?;
             }
-            continue;
-        };
-        let needed = users.iter().any(|user| user.metadata.deletion_timestamp.is_some())
-            || (!users.is_empty() && cx.cluster.namespace_is_terminating(&namespace).await?);
-        let age = Duration::try_from(cx.now().duration_since(deleted)).unwrap_or_default();
-        if !users.is_empty() && (needed || age < HOLD) {
-            again = Some(HOLD.saturating_sub(age).max(Duration::from_secs(1)));
-        } else {
-            cx.cluster.unprotect_secret(&secret).await?;
+            None => {}
         }
     }
     Ok(again)
+}
+
+/// How much longer a Secret that is being deleted is held; `None` when it is not, or not any more.
+async fn held_for(
+    cx: &Context,
+    namespace: &str,
+    secret: &PartialObjectMeta<Secret>,
+    users: &[&StripeBaseConnection],
+) -> Result<Option<Duration>, Error> {
+    let Some(deleted) = deletion_time(secret) else { return Ok(None) };
+    if users.is_empty() {
+        return Ok(None);
+    }
+    let age = Duration::try_from(cx.now().duration_since(deleted)).unwrap_or_default();
+    let needed = users.iter().any(|user| user.metadata.deletion_timestamp.is_some())
+        || cx.cluster.namespace_is_terminating(namespace).await?;
+    let rest = HOLD.saturating_sub(age);
+    Ok(match (needed, rest.is_zero()) {
+        (true, _) => Some(rest.max(LOOK_AGAIN)),
+        (false, false) => Some(rest),
+        (false, true) => None,
+    })
 }

@@ -22,6 +22,8 @@ pub struct Site {
     pub sandbox: String,
     /// The sandbox id, where it may be read.
     pub sandbox_id: Option<String>,
+    /// The Secret with the platform credentials is being deleted.
+    pub secret_is_going: bool,
 }
 
 impl Site {
@@ -48,15 +50,21 @@ pub async fn open(cx: &Context, base: &StripeBaseConnection) -> Result<Site, Obs
     let organization = credentials.org_id.clone();
     let session = cx.aep.session(&credentials, &base.spec.sandbox);
     let sandbox_id = known_sandbox(cx, &session, &organization, &base.spec.sandbox).await?;
-    Ok(Site { session, organization, sandbox: base.spec.sandbox.clone(), sandbox_id })
+    Ok(Site {
+        session,
+        organization,
+        sandbox: base.spec.sandbox.clone(),
+        sandbox_id,
+        secret_is_going: secret.is_going(),
+    })
 }
 
-/// The Stripe key of a base connection.
-pub async fn stripe_key(cx: &Context, base: &StripeBaseConnection) -> Result<SecretString, Obstacle> {
+/// The Stripe key of a base connection, and whether its Secret is being deleted.
+pub async fn stripe_key(cx: &Context, base: &StripeBaseConnection) -> Result<(SecretString, bool), Obstacle> {
     let reference = &base.spec.stripe_credentials_secret_ref;
     let field = "spec.stripeCredentialsSecretRef";
     let secret = read_secret(cx, &base.namespace().unwrap_or_default(), &reference.name, field).await?;
-    value(&secret, &reference.key, field)
+    Ok((value(&secret, &reference.key, field)?, secret.is_going()))
 }
 
 async fn read_secret(cx: &Context, namespace: &str, name: &str, field: &str) -> Result<SecretData, Obstacle> {

@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 use super::managed::Managed;
 use super::site::Site;
 use crate::aep::model::ResourceKind;
-use crate::aep::{Created, Deleted, Filter, Gate, model};
+use crate::aep::{Created, Deleted, Filter, Gate, model, spec};
 use crate::api::condition::{Reason, eq_ignoring_times};
 use crate::api::role::Role;
-use crate::api::status::{CommonStatus, ExternalObject};
+use crate::api::status::ExternalObject;
 use crate::domain::lookup::Candidate;
 use crate::domain::marker::{Marker, Relation};
 use crate::domain::outcome::{Class, Obstacle};
@@ -107,6 +107,14 @@ impl Object {
         ExternalObject { state, ..external(site, role, id, etag) }
     }
 
+    /// The client that created the object, where Adobe tells it.
+    pub fn created_client(&self) -> Option<&str> {
+        match self {
+            Self::DataSet(data_set) => data_set.created_client.as_deref(),
+            _ => self.meta().and_then(|meta| meta.created_client.as_deref()),
+        }
+    }
+
     fn candidate(&self) -> Candidate {
         let meta = self.meta();
         let id = match self {
@@ -119,7 +127,7 @@ impl Object {
             id,
             marker: self.marker(),
             name: self.name().to_owned(),
-            created_client: meta.and_then(|meta| meta.created_client.clone()),
+            created_client: self.created_client().map(str::to_owned),
             created_at: meta.and_then(|meta| meta.created_at),
         }
     }
@@ -175,6 +183,13 @@ pub async fn search(site: &Site, role: Role, key: &str) -> Result<Vec<Candidate>
         Role::Dataset => all(session.find_data_sets_by_tag(OWNER_TAG, key).await?, Object::DataSet),
     };
     Ok(objects.iter().map(Object::candidate).collect())
+}
+
+/// All target connections of the sandbox that write to the data lake.
+pub async fn search_targets(site: &Site) -> Result<Vec<Candidate>, Obstacle> {
+    let filter = Filter::all().equal("connectionSpec.id", spec::DATA_LAKE_CONNECTION_SPEC);
+    let targets = site.session.list::<model::TargetConnection>(&filter).await?;
+    Ok(all(targets, Object::TargetConnection).iter().map(Object::candidate).collect())
 }
 
 fn all<T>(items: Vec<T>, wrap: impl Fn(T) -> Object) -> Vec<Object> {
@@ -307,11 +322,6 @@ pub fn some_of(names: &[String]) -> String {
         Some(more) if more > 0 => format!("{shown} and {more} more"),
         _ => shown,
     }
-}
-
-/// The shared part of a status, for tests and messages.
-pub fn external_in(common: &CommonStatus, role: Role) -> Option<&ExternalObject> {
-    common.external.iter().find(|external| external.role == role)
 }
 
 #[cfg(test)]

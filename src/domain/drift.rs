@@ -50,6 +50,13 @@ impl Drift {
         self
     }
 
+    /// All differences of both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.differences.extend(other.differences);
+        self
+    }
+
     /// Nothing differs.
     pub fn is_empty(&self) -> bool {
         self.differences.is_empty()

@@ -23,8 +23,12 @@ pub struct Intent {
     /// Start time that a flow is created with, and keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_start: Option<Timestamp>,
-    /// When the claim was made; for people only, never compared.
+    /// When the first claim was made: an object without marker that is older cannot be ours.
     pub time: Timestamp,
+    /// Differs with every claim. The API server takes an identical patch for no change at all, and two processes at one version would
+    /// then both believe that they hold the claim.
+    #[serde(default)]
+    pub nonce: u32,
 }
 
 /// What is claimed for one role.
@@ -66,6 +70,7 @@ mod tests {
             spec_hash: "h".into(),
             effective_start: Some(Timestamp::UNIX_EPOCH),
             time: Timestamp::UNIX_EPOCH,
+            nonce: 7,
         }
     }
 

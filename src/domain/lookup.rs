@@ -79,7 +79,7 @@ pub fn judge(candidates: &[Candidate], wanted: &Wanted<'_>) -> Sighting {
 }
 
 /// Roles that hold customer data or its shape: what a deleted object retained is attached again.
-fn is_retainable(role: Role) -> bool {
+pub fn is_retainable(role: Role) -> bool {
     matches!(role, Role::Dataset | Role::Schema | Role::FieldGroup)
 }
 

@@ -11,3 +11,4 @@ pub mod marker;
 pub mod outcome;
 pub mod plan;
 pub mod retry;
+pub mod schedule;

@@ -146,6 +146,11 @@ pub struct Effect {
 const PATIENCE: u32 = 3;
 
 impl Obstacle {
+    /// Whether it counts as a failure: something is wrong that may pass, and each further one makes the next attempt later.
+    pub fn is_failure(&self) -> bool {
+        matches!(self.class, Class::Limited | Class::Unavailable | Class::Ambiguous | Class::Conflict)
+    }
+
     /// What the obstacle does to conditions, events and the next check, after `failures` failures in a row.
     pub fn effect(&self, failures: u32) -> Effect {
         let silent = Effect {
@@ -177,7 +182,7 @@ impl Obstacle {
                 recheck: Recheck::Backoff,
                 ..silent
             },
-            Class::Conflict => Effect { recheck: Recheck::Soon, ..silent },
+            Class::Conflict => Effect { reconciling: impatient, recheck: Recheck::Soon, ..silent },
         }
     }
 }

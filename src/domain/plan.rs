@@ -167,8 +167,8 @@ fn undeleted_object(RoleFacts { role, standing, .. }: &RoleFacts) -> Option<Step
         Standing::Owned { .. } => Some(Step::Delete(*role)),
         Standing::Unsearched => Some(Step::LookUp(*role)),
         Standing::Found(id) => Some(Step::Take(*role, id.clone())),
-        Standing::Contested(Contest::Several(ids)) => {
-            Some(Step::Contested(*role, Contest::Several(ids.clone())))
+        Standing::Contested(contest @ (Contest::Several(_) | Contest::PossibleTwin(_))) => {
+            Some(Step::Contested(*role, contest.clone()))
         }
         Standing::Absent { grace } if !grace.is_zero() => Some(Step::Wait(*role, *grace)),
         // What belongs to others is not ours to delete; what is gone or never was needs nothing.

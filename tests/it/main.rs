@@ -2,5 +2,6 @@
 
 mod api;
 mod cluster;
+mod contract;
 mod driver;
 mod support;

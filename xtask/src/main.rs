@@ -1,3 +1,58 @@
-//! xtask.
+//! The project's own commands, as `cargo xtask <command>`.
+//!
+//! Each command is a module. What people and CI run is here and nowhere else; CI calls `test`.
 
-fn main() {}
+mod control_plane;
+mod crds;
+mod demo;
+mod import_check;
+mod report;
+mod test_command;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the operator's main job against a simulated AEP, and prove its promises.
+    Demo(demo::Args),
+    /// Run everything that CI runs, and end with a table of what took how long.
+    Test(test_command::Args),
+    /// Write `crds/*.yaml` from the types in `src/api`.
+    Crds {
+        /// Write nothing; fail and show the difference if a committed file is not as generated.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check who imports whom, forbidden calls, and words that should not be in committed text.
+    ImportCheck,
+    /// Start a control plane, print its kubeconfig and wait for Ctrl-C.
+    ControlPlane(control_plane::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Test(args) => test_command::run(&args),
+        Command::Crds { check } => crds::run(check),
+        Command::ImportCheck => import_check::run(),
+        Command::ControlPlane(args) => control_plane::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -10,10 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// The organisations.
     pub organisations: Vec<Organisation>,
-    /// Dated objects per Stripe resource in a new Stripe account.
+    /// Objects per Stripe resource in a new Stripe account, one created per minute before the start.
     pub objects_per_resource: usize,
-    /// How many days before the start the first of them was created.
-    pub history_days: i64,
     /// How many journal entries are kept; older ones are dropped.
     pub journal_capacity: usize,
     /// Where time comes from.
@@ -136,7 +134,6 @@ impl Default for Config {
         Self {
             organisations: vec![Organisation::default()],
             objects_per_resource: 40,
-            history_days: 30,
             journal_capacity: 200_000,
             clock: ClockSource::default(),
             switches: crate::switches::Switches::default(),

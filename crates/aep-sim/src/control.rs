@@ -15,7 +15,7 @@ use crate::incoming::Incoming;
 use crate::sim::Sim;
 use crate::switches::Switches;
 use crate::wire::Reply;
-use crate::world::{Space, World};
+use crate::world::World;
 
 /// What the index page says.
 const ENDPOINTS: &[(&str, &str)] = &[
@@ -32,7 +32,10 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("GET|PATCH /_sim/switches", "behaviours on which Adobe's documents differ"),
     ("POST /_sim/seed", "foreign objects, destination flows, Stripe records"),
     ("GET|POST|DELETE /_sim/objects/{id}", "look at, edit or remove an object as another person would"),
-    ("GET|POST /_sim/sandboxes/{org}/{name}", "{\"reset\": true}, {\"state\": …}, {\"roleLost\": true}"),
+    (
+        "GET|POST /_sim/sandboxes/{org}/{name}",
+        "{\"create\": true}, {\"reset\": true}, {\"state\": …}, {\"roleLost\": true}",
+    ),
     ("GET|POST /_sim/ims", "{\"revokeTokens\": true}, {\"clientId\": …, \"secrets\": […]}"),
     ("POST /_sim/stripe", "{\"allow\": key, \"account\": name}, {\"revoke\": key}"),
     ("POST /_sim/reset", "back to the first state"),
@@ -76,7 +79,7 @@ fn route(world: &mut World, call: &Incoming, parts: &[&str], real_ms: i64) -> An
         (_, ["switches"]) => switches(world, call),
         ("POST", ["seed"]) => seed::seed(world, &body(call)?, now_ms),
         (_, ["objects", id]) => objects::object(world, call, id, now_ms),
-        (_, ["sandboxes", org, name]) => sandbox(world, call, org, name),
+        (_, ["sandboxes", org, name]) => sandbox(world, call, org, name, now_ms),
         (_, ["ims"]) => ims(world, call, real_ms),
         ("POST", ["stripe"]) => stripe(world, call, now_ms),
         ("POST", ["reset"]) => {
@@ -158,7 +161,7 @@ fn faults(world: &mut World, call: &Incoming, rest: &[&str]) -> Answer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ClockChange {
     #[serde(default)]
-    advance_seconds: f64,
+    advance_seconds: i64,
     #[serde(default)]
     advance_ms: i64,
 }
@@ -166,7 +169,7 @@ struct ClockChange {
 fn clock(world: &mut World, call: &Incoming, real_ms: i64) -> Answer {
     if call.method == "POST" {
         let change: ClockChange = body(call)?;
-        let by_ms = change.advance_ms.saturating_add((change.advance_seconds * 1000.0) as i64);
+        let by_ms = change.advance_ms.saturating_add(change.advance_seconds.saturating_mul(1000));
         if by_ms < 0 {
             return Err(refuse(400, "time does not run backwards"));
         }
@@ -189,22 +192,25 @@ fn switches(world: &mut World, call: &Incoming) -> Answer {
     Ok(ok(json!(world.state.switches)))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 struct SandboxChange {
-    #[serde(default)]
+    create: bool,
     reset: bool,
     state: Option<String>,
     role_lost: Option<bool>,
 }
 
-fn sandbox(world: &mut World, call: &Incoming, org: &str, name: &str) -> Answer {
+fn sandbox(world: &mut World, call: &Incoming, org: &str, name: &str, now_ms: i64) -> Answer {
+    let change = if call.method == "POST" { body(call)? } else { SandboxChange::default() };
+    if change.create {
+        world.create_space(org, name);
+    }
+    if change.reset {
+        world.reset_space(org, name, now_ms);
+    }
     let space = world.space(org, name).ok_or_else(|| refuse(404, "no such sandbox"))?;
     if call.method == "POST" {
-        let change: SandboxChange = body(call)?;
-        if change.reset {
-            *space = Space::new(uuid::Uuid::new_v4().to_string());
-        }
         if let Some(state) = change.state {
             space.state = state;
         }

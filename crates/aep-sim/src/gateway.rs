@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::flow_service::{self, Context};
 use crate::ims::{self, Check};
 use crate::incoming::{Incoming, Service};
+use crate::lake::Lake;
 use crate::switches::{Limits, MissingSandbox, RetryAfter, Switches};
 use crate::wire::{Call, Caller, Reply};
 use crate::world::{Space, State, World};
@@ -68,6 +69,16 @@ fn platform(
         return Ok(sandboxes(world, &caller.org, &call));
     }
     caller.sandbox = sandbox_name(incoming, &world.state.switches, service)?;
+    in_sandbox(world, &call, caller, service, now_ms)
+}
+
+fn in_sandbox(
+    world: &mut World,
+    call: &Call,
+    mut caller: Caller,
+    service: Service,
+    now_ms: i64,
+) -> Result<Reply, Reply> {
     let State { spaces, keys, switches, .. } = &mut world.state;
     let space = spaces.get_mut(&caller.org).and_then(|spaces| spaces.get_mut(&caller.sandbox));
     let space = space.ok_or_else(|| sandbox_error(service, 2100, &caller.sandbox))?;
@@ -76,21 +87,44 @@ fn platform(
     }
     caller.sandbox_id.clone_from(&space.id);
     let Space { store, lake, role_lost, .. } = space;
+    if *role_lost && service != Service::Flow {
+        // Nothing is visible and nothing may be changed.
+        if call.method != "GET" {
+            return Err(sandbox_error(service, 2120, &caller.sandbox));
+        }
+        let nothing = &mut Lake::new();
+        return Ok(lake_answer(nothing, service, call, &caller, now_ms, switches));
+    }
     Ok(match service {
-        Service::Conversion => lake.data_prep(&call, &caller, now_ms, switches),
-        Service::SchemaRegistry => lake.registry(&call, &caller, now_ms, switches),
-        Service::Catalog => lake.catalog(&call, &caller, now_ms, switches),
+        Service::Conversion | Service::SchemaRegistry | Service::Catalog => {
+            lake_answer(lake, service, call, &caller, now_ms, switches)
+        }
         _ => flow_service::handle(&mut Context {
             store,
             lake,
             keys,
             switches,
             role_lost: *role_lost,
-            call: &call,
+            call,
             caller: &caller,
             now_ms,
         }),
     })
+}
+
+fn lake_answer(
+    lake: &mut Lake,
+    service: Service,
+    call: &Call,
+    caller: &Caller,
+    now_ms: i64,
+    switches: &Switches,
+) -> Reply {
+    match service {
+        Service::Conversion => lake.data_prep(call, caller, now_ms, switches),
+        Service::SchemaRegistry => lake.registry(call, caller, now_ms, switches),
+        _ => lake.catalog(call, caller, now_ms, switches),
+    }
 }
 
 /// The checks of section "gateway", in their order. The sandbox is still open.
@@ -144,7 +178,7 @@ fn sandbox_name(incoming: &Incoming, switches: &Switches, service: Service) -> R
 
 fn sandbox_error(service: Service, code: u16, name: &str) -> Reply {
     let reply = flow_service::errors::error(code, format!("Sandbox [{name}] cannot be used"));
-    if service == Service::FlowService {
+    if service == Service::Flow {
         return reply;
     }
     let title = reply.body.as_ref().and_then(|body| body.get("title")).cloned().unwrap_or_default();

@@ -12,7 +12,8 @@ pub enum Service {
     /// Adobe IMS, which issues tokens.
     Ims,
     /// Flow Service.
-    FlowService,
+    #[serde(rename = "flowservice")]
+    Flow,
     /// Data Prep.
     Conversion,
     /// Schema Registry.
@@ -27,7 +28,7 @@ pub enum Service {
 }
 
 const BASES: &[(&str, Service)] = &[
-    ("/data/foundation/flowservice", Service::FlowService),
+    ("/data/foundation/flowservice", Service::Flow),
     ("/data/foundation/conversion", Service::Conversion),
     ("/data/foundation/schemaregistry", Service::SchemaRegistry),
     ("/data/foundation/catalog", Service::Catalog),
@@ -40,7 +41,7 @@ impl Service {
     pub fn name(self) -> &'static str {
         match self {
             Self::Ims => "ims",
-            Self::FlowService => "flowservice",
+            Self::Flow => "flowservice",
             Self::Conversion => "conversion",
             Self::SchemaRegistry => "schemaregistry",
             Self::Catalog => "catalog",

@@ -51,10 +51,9 @@ impl Keys {
     }
 
     fn ensure(&mut self, account: &str, config: &Config, now_ms: i64) {
-        let start_ms = now_ms - config.history_days * 86_400_000;
         self.accounts
             .entry(account.to_owned())
-            .or_insert_with(|| Account::seeded(account, start_ms, config.objects_per_resource));
+            .or_insert_with(|| Account::seeded(account, now_ms, config.objects_per_resource));
     }
 
     /// Makes a key work, for an existing or a new account.

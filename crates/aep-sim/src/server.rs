@@ -22,6 +22,8 @@ use crate::sim::{Dropped, Sim};
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
 /// How often time passes without a request.
 const TICK: Duration = Duration::from_millis(100);
+/// How long the start of a broken answer gets to reach the client.
+const FLUSH: Duration = Duration::from_millis(20);
 /// How long requests in flight may take after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -43,7 +45,7 @@ impl Sim {
         let (stop, mut stopped) = tokio::sync::watch::channel(false);
         let mut signal = stopped.clone();
         let service = self.router().into_make_service_with_connect_info::<Cut>();
-        let server = axum::serve(CutListener(listener), service).with_graceful_shutdown(async move {
+        let serving = axum::serve(CutListener(listener), service).with_graceful_shutdown(async move {
             let _closed = signal.wait_for(|stop| *stop).await;
         });
         let sim = self.clone();
@@ -62,7 +64,7 @@ impl Sim {
             tokio::time::sleep(DRAIN).await;
         };
         tokio::select! {
-            served = server => served,
+            served = serving => served,
             () = deadline => { let _closed = stopped.wait_for(|stop| *stop).await; Ok(()) }
             () = ticker => Ok(()),
         }
@@ -105,8 +107,13 @@ fn broken(dropped: Dropped, cut: Option<Cut>) -> Response<Body> {
             (Response::from_parts(parts, ()), half)
         }
     };
-    let parts = [Ok(start), Err(io::Error::from(io::ErrorKind::ConnectionReset))];
-    head.map(|()| Body::from_stream(futures::stream::iter(parts)))
+    let start = futures::stream::once(async { Ok(start) });
+    let end = futures::stream::once(async {
+        // Time for the start to be sent; an error that is ready at once would swallow it.
+        tokio::time::sleep(FLUSH).await;
+        Err(io::Error::from(io::ErrorKind::ConnectionReset))
+    });
+    head.map(|()| Body::from_stream(futures::StreamExt::chain(start, end)))
 }
 
 /// The switch by which a connection is cut.

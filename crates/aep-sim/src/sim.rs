@@ -145,7 +145,8 @@ impl Sim {
         let mut world = self.world();
         let virtual_ms = world.virtual_ms(real_ms);
         let seq = world.journal.begin(incoming, virtual_ms, real_ms);
-        let strike = world.faults.strike(incoming);
+        let mut strike = world.faults.strike(incoming);
+        strike.delay.before += world.state.switches.latency_ms;
         world.journal.update(seq, |entry| entry.fault.clone_from(&strike.label));
         (seq, strike)
     }

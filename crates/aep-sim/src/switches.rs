@@ -81,7 +81,7 @@ pub enum MissingSandbox {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum MappingSetDefaultVersion {
-    /// Version 0, as the OpenAPI document says.
+    /// Version 0, as the `OpenAPI` document says.
     #[default]
     Zero,
     /// The newest version, as a widely used client assumes.
@@ -157,6 +157,8 @@ pub struct Switches {
     pub get_lag_ms: i64,
     /// How complete explore is.
     pub explore: ExploreMode,
+    /// How long every call takes, in real milliseconds.
+    pub latency_ms: u64,
     /// What a call without a sandbox header gets.
     pub missing_sandbox: MissingSandbox,
     /// Request limits of the gateway.
@@ -185,7 +187,7 @@ pub struct Switches {
     pub refuse_delete_while_running: bool,
     /// The answer of `POST /runs`.
     pub runs_answer: RunsAnswer,
-    /// Whether `subOp` is required on `/action`, as the OpenAPI document says.
+    /// Whether `subOp` is required on `/action`, as the `OpenAPI` document says.
     pub sub_op_required: bool,
     /// The longest name and description that Flow Service stores; longer ones get 400. Zero means no bound.
     pub max_text: usize,
@@ -210,6 +212,7 @@ impl Default for Switches {
             list_lag_ms: 0,
             get_lag_ms: 0,
             explore: ExploreMode::default(),
+            latency_ms: 0,
             missing_sandbox: MissingSandbox::default(),
             limits: Limits::default(),
             transition_ms: 0,

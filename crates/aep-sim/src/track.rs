@@ -17,7 +17,7 @@ pub fn track(world: &mut World, call: &Incoming, reply: &Reply, seq: u64, now_ms
         return;
     }
     let org = call.header("x-gw-ims-org-id").unwrap_or_default();
-    if call.service == Service::FlowService {
+    if call.service == Service::Flow {
         flow_service(world, call, org, reply, seq, now_ms);
     } else {
         lake(world, call, org, reply, seq, now_ms);
@@ -75,6 +75,6 @@ pub fn created(reply: &Reply) -> Option<String> {
 }
 
 /// The last part of an id, whichever of its forms is given.
-fn plain(id: &str) -> String {
+pub fn plain(id: &str) -> String {
     id.rsplit(['/', '.']).next().unwrap_or(id).to_owned()
 }

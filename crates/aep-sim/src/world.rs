@@ -33,6 +33,14 @@ pub struct Space {
 }
 
 impl Space {
+    /// The ids of everything in it, in the form of the marker index.
+    fn ids(&self) -> Vec<String> {
+        let own = Kind::ALL.into_iter().flat_map(|kind| self.store.all(kind)).map(|entity| entity.id.clone());
+        let lake = self.lake.inventory();
+        let lake = lake.as_array().into_iter().flatten().filter_map(|object| object["id"].as_str());
+        own.chain(lake.map(crate::track::plain)).collect()
+    }
+
     /// An empty sandbox.
     pub fn new(id: String) -> Self {
         Self { id, state: "active".to_owned(), role_lost: false, store: Store::default(), lake: Lake::new() }
@@ -118,7 +126,9 @@ impl World {
         let mut skipped = Vec::new();
         for space in spaces.values_mut().flat_map(BTreeMap::values_mut) {
             let Space { store, lake, .. } = space;
-            skipped.extend(Engine { store, lake, keys, switches }.advance(now_ms));
+            let (events, left_out) = Engine { store, lake, keys, switches }.advance(now_ms);
+            self.changes += events;
+            skipped.extend(left_out);
         }
         for skip in skipped {
             let body = json!({"flowId": skip.flow_id, "runs": skip.runs, "fromMs": skip.from_ms});
@@ -137,6 +147,25 @@ impl World {
         self.state.markers.set(org, id, &BTreeSet::new(), seq, now_ms);
     }
 
+    /// A new and empty sandbox; nothing happens if there is one of that name.
+    pub fn create_space(&mut self, org: &str, sandbox: &str) {
+        if let Some(spaces) = self.state.spaces.get_mut(org) {
+            spaces.entry(sandbox.to_owned()).or_insert_with(|| Space::new(uuid::Uuid::new_v4().to_string()));
+        }
+    }
+
+    /// Empties a sandbox and gives it another id, as Adobe's reset does. `false` when there is no such sandbox.
+    pub fn reset_space(&mut self, org: &str, sandbox: &str, now_ms: i64) -> bool {
+        let Some(space) = self.space(org, sandbox) else { return false };
+        let ids = space.ids();
+        *space = Space::new(uuid::Uuid::new_v4().to_string());
+        let seq = self.journal.last_seq();
+        for id in ids {
+            self.unmark(org, &id, seq, now_ms);
+        }
+        true
+    }
+
     /// Where an object of Flow Service is: organisation, sandbox and kind.
     pub fn find(&self, id: &str) -> Option<(String, String, Kind)> {
         for (org, spaces) in &self.state.spaces {
@@ -148,6 +177,20 @@ impl World {
             }
         }
         None
+    }
+
+    /// Where an object of Schema Registry, Catalog or Data Prep is: organisation and sandbox.
+    pub fn find_in_lake(&self, id: &str) -> Option<(String, String)> {
+        let has = |space: &Space| {
+            let found = space.lake.inventory();
+            found.as_array().is_some_and(|objects| objects.iter().any(|object| object["id"] == id))
+        };
+        let mut spaces = self
+            .state
+            .spaces
+            .iter()
+            .flat_map(|(org, spaces)| spaces.iter().map(move |(name, space)| (org, name, space)));
+        spaces.find(|(_, _, space)| has(space)).map(|(org, name, _)| (org.clone(), name.clone()))
     }
 
     /// The state as it is saved.

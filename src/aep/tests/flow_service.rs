@@ -275,3 +275,21 @@ async fn connections_show_no_credentials_even_when_the_service_does() {
         session(&Fake::answering([Reply::json(200, &body)])).get::<Connection>(ID).await.expect("read");
     assert!(!format!("{connection:?}").contains(STRIPE_KEY));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_tells_hidden_from_gone() {
+    for (reply, expected) in [
+        (Reply::json(412, &json!({"errorMessage": "does not match"})), Ok(Presence::Alive)),
+        (Reply::json(404, &json!({"errorMessage": "not found"})), Ok(Presence::Gone)),
+        (Reply::json(403, &json!({"type": "x/FLOW-2120-403"})), Ok(Presence::Hidden)),
+        (Reply::json(403, &json!({"error_code": "403003"})), Err(ErrorKind::Denied)),
+        (Reply::json(404, &json!({"type": "x/FLOW-2100-404"})), Err(ErrorKind::Refused)),
+        (Reply::raw(500, ""), Err(ErrorKind::Ambiguous)),
+    ] {
+        let fake = Fake::answering([reply]);
+        let presence = session(&fake).presence::<Flow>(ID, "n").await.map_err(|error| error.kind());
+        assert_eq!(presence, expected);
+        assert_eq!(fake.calls()[0].header("if-match"), "\"00000000-0000-0200-0000-000000000000\"");
+        assert_eq!(fake.calls()[0].json(), json!([{"op": "replace", "path": "/name", "value": "n"}]));
+    }
+}

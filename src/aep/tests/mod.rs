@@ -6,6 +6,7 @@ mod flow_service;
 mod lake;
 mod pace;
 mod redaction;
+mod robust;
 mod send;
 mod tokens;
 mod wire;

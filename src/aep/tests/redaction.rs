@@ -108,6 +108,8 @@ impl<'a> MakeWriter<'a> for Captured {
 #[tokio::test(start_paused = true)]
 async fn logs_at_trace_level_tell_each_call_and_no_secret() {
     let captured = Captured::default();
+    // With a single subscriber, a log statement first reached by another test's thread would be cached as switched off.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
         .with_max_level(tracing::Level::TRACE)

@@ -40,6 +40,11 @@ async fn each_status_has_one_meaning_for_reads_and_one_for_writes() {
     let plain = json!({"message": "why"});
     let cases = [
         (Reply::json(400, &flow_error("1425-400")), Refused, Refused),
+        (
+            Reply::json(412, &json!({"errorMessage": "does not match"})),
+            PreconditionFailed,
+            PreconditionFailed,
+        ),
         (Reply::json(401, &flow_error("2000-401")), Unauthorized, Unauthorized),
         (Reply::json(403, &json!({"error_code": "403003", "message": "Api Key is invalid"})), Denied, Denied),
         (Reply::json(404, &flow_error("2100-404")), Refused, Refused),
@@ -62,7 +67,7 @@ async fn each_status_has_one_meaning_for_reads_and_one_for_writes() {
         (Reply::raw(200, ""), Malformed, Ambiguous),
         (Reply::raw(200, "<html>hello</html>"), Malformed, Ambiguous),
         (Reply::NoAnswer, Unavailable, Ambiguous),
-        (Reply::NotSent, Unavailable, NotSent),
+        (Reply::NotSent, Unavailable, Unavailable),
         (Reply::Hang, Unavailable, Ambiguous),
     ];
     for (at, (reply, read, write)) in cases.into_iter().enumerate() {
@@ -81,6 +86,8 @@ async fn a_missing_object_is_an_answer_and_a_missing_sandbox_is_not() {
     let missing =
         Reply::json(404, &json!({"errorMessage": "flows not found with id", "errorDetails": "same"}));
     assert_eq!(get(&session(&Fake::answering([missing]))).await.expect("an answer"), None);
+    let listed = Reply::json(400, &flow_error("1439-400"));
+    assert_eq!(get(&session(&Fake::answering([listed]))).await.expect("an answer"), None);
     let hidden = Reply::json(404, &flow_error("1439-404"));
     assert_eq!(get(&session(&Fake::answering([hidden]))).await.expect("an answer"), None);
     let error = get(&session(&Fake::answering([Reply::json(404, &flow_error("2103-404"))])))
@@ -246,9 +253,28 @@ async fn credentials_that_cannot_stand_in_a_header_send_nothing() {
     let fake = Fake::answering([Reply::written()]);
     let bad = Credentials { client_id: "a\r\nx-evil: 1".to_owned(), ..credentials() };
     let session = client(&fake).session(&bad, "dev");
-    assert_eq!(create(&session).await.expect_err("unsendable").kind(), ErrorKind::NotSent);
-    assert_eq!(get(&session).await.expect_err("unsendable").kind(), ErrorKind::Unavailable);
+    assert_eq!(create(&session).await.expect_err("unsendable").kind(), ErrorKind::TokenRefused);
+    assert_eq!(get(&session).await.expect_err("unsendable").kind(), ErrorKind::TokenRefused);
     assert!(fake.calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_cannot_lead_to_another_endpoint() {
+    let fake = Fake::answering([Reply::raw(204, "")]);
+    let session = session(&fake);
+    let (_leader, gate) = gate();
+    for id in ["", ".", ".."] {
+        let error = session.delete::<model::Flow>(&gate, id).await.expect_err("no id");
+        assert_eq!(error.kind(), ErrorKind::Refused, "{id}");
+        assert_eq!(
+            session.explore(id, "charges").await.expect_err("no id").kind(),
+            ErrorKind::Refused,
+            "{id}"
+        );
+    }
+    assert!(fake.calls().is_empty());
+    session.delete::<model::Flow>(&gate, "../connections/x?y#z").await.expect("encoded");
+    assert!(fake.calls()[0].url.ends_with("/flows/..%2Fconnections%2Fx%3Fy%23z"), "{}", fake.calls()[0].url);
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,8 +58,8 @@ impl Managed for StripeBaseConnection {
 
     async fn resolve(&self, cx: &Context) -> Result<Refs, Obstacle> {
         let site = site::open(cx, self).await?;
-        let stripe_key = site::stripe_key(cx, self).await?;
-        let secret_is_going = secrets::any_is_going(cx, self).await?;
+        let (stripe_key, is_going) = site::stripe_key(cx, self).await?;
+        let secret_is_going = is_going || site.secret_is_going;
         Ok(Refs { site, stripe_key, secret_is_going })
     }
 
@@ -74,8 +74,8 @@ impl Managed for StripeBaseConnection {
         Ok(holding(sources).collect())
     }
 
-    async fn after_release(&self, cx: &Context) -> Result<(), Obstacle> {
-        secrets::review(cx, self).await?;
+    async fn before_release(&self, cx: &Context) -> Result<(), Obstacle> {
+        secrets::review(cx, &self.namespace().unwrap_or_default(), Some(self)).await?;
         Ok(())
     }
 
@@ -100,15 +100,19 @@ impl Managed for StripeBaseConnection {
     }
 
     fn drift(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Drift {
-        let applied = self.status.as_ref().and_then(|status| status.credentials_hash.as_deref());
+        let drift =
+            described::drift(shape, role, object, &shape.desired.name, shape.desired.description.as_deref());
+        if shape.patched.contains(&role) {
+            return drift;
+        }
         // Adobe masks the key in its answers, so only the hash of what was sent last can tell. An object that was found again after
         // a lost answer was created with the key of that time, which may not be this one.
-        described::drift(shape, role, object, &shape.desired.name, shape.desired.description.as_deref())
-            .field(
-                "stripeCredentialsSecretRef",
-                shape.desired.credentials_hash.as_str(),
-                applied.unwrap_or("unknown"),
-            )
+        let applied = self.status.as_ref().and_then(|status| status.credentials_hash.as_deref());
+        drift.field(
+            "stripeCredentialsSecretRef",
+            shape.desired.credentials_hash.as_str(),
+            applied.unwrap_or("unknown"),
+        )
     }
 
     async fn create(
@@ -118,6 +122,7 @@ impl Managed for StripeBaseConnection {
         role: Role,
         post: Post<'_>,
     ) -> Result<ExternalObject, Obstacle> {
+        // Before the first write upstream: from here on the credentials are needed to undo it.
         secrets::protect(cx, self).await?;
         let new = model::NewConnection {
             name: shape.desired.name.clone(),
@@ -146,16 +151,17 @@ impl Managed for StripeBaseConnection {
 
     async fn settle(
         &self,
-        _: &Context,
+        cx: &Context,
         shape: &Shape<'_, Self>,
-        look: bool,
+        looked: bool,
         report: &mut Report<Self::Status>,
     ) -> Result<(), Obstacle> {
         report.status.credentials_hash = Some(shape.desired.credentials_hash.clone());
-        if shape.refs.secret_is_going {
-            report.recheck = Some(secrets::HOLD);
+        if looked || shape.refs.secret_is_going {
+            secrets::protect(cx, self).await?;
+            report.recheck = secrets::review(cx, &self.namespace().unwrap_or_default(), None).await?;
         }
-        if !look {
+        if !looked {
             return Ok(());
         }
         let id = shape.id(Role::Connection)?;

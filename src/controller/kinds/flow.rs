@@ -27,6 +27,8 @@ pub struct Refs {
     pub(super) mapping: model::MappingSetRef,
     pub(super) schema_id: String,
     pub(super) existing_dataset: Option<String>,
+    /// How far ahead the start of a flow is held that must not run, in seconds.
+    pub(super) held_start: i64,
 }
 
 /// What a flow should be.
@@ -105,8 +107,9 @@ impl Managed for IngestionFlow {
         }
     }
 
-    fn effective_start(&self, now: Timestamp) -> Option<Timestamp> {
-        Some(self.spec.schedule.start_time.as_ref().map_or(now, |start| start.0))
+    fn effective_start(&self, claimed: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        let in_spec = self.spec.schedule.start_time.as_ref().map(|start| start.0);
+        Some(in_spec.or(claimed).unwrap_or(now))
     }
 
     async fn resolve(&self, cx: &Context) -> Result<Refs, Obstacle> {
@@ -143,6 +146,7 @@ impl Managed for IngestionFlow {
             mapping: model::MappingSetRef { id: output.mapping_set, version: output.version },
             schema_id: output.schema_id,
             existing_dataset,
+            held_start: i64::try_from(cx.settings.held_start.as_secs()).unwrap_or(i64::MAX / 4),
         })
     }
 
@@ -198,7 +202,7 @@ impl Managed for IngestionFlow {
     }
 
     fn drift(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Drift {
-        flow_update::drift(self, shape, role, object)
+        flow_update::drift(shape, role, object)
     }
 
     async fn create(
@@ -213,26 +217,31 @@ impl Managed for IngestionFlow {
 
     async fn update(
         &self,
-        cx: &Context,
+        _: &Context,
         shape: &Shape<'_, Self>,
         change: Change<'_>,
     ) -> Result<ExternalObject, Obstacle> {
-        flow_update::update(self, cx, shape, change).await
+        flow_update::update(self, shape, change).await
     }
 
     async fn settle(
         &self,
         cx: &Context,
         shape: &Shape<'_, Self>,
-        look: bool,
+        looked: bool,
         report: &mut Report<Self::Status>,
     ) -> Result<(), Obstacle> {
         report.status.effective_start_time = shape.effective_start().map(whole_seconds);
-        if look && !shape.created.contains(&Role::Flow) {
+        if looked && !shape.created.contains(&Role::Flow) {
             let runs = shape.site().session.runs(shape.id(Role::Flow)?, runs::ASKED).await?;
             runs::note(&mut report.status, &runs);
         }
         runs::judge(self, cx.now(), report);
+        if !self.spec.enabled {
+            // The far start has to be moved on before it passes.
+            cx.memory.ask_for_check(&self.uid().unwrap_or_default());
+            report.recheck = Some(cx.settings.held_start / 4);
+        }
         Ok(())
     }
 }

@@ -3,11 +3,14 @@
 use kube::ResourceExt;
 
 use super::mapping_checks::schema_ref;
+use super::parent::{exists, is_applied};
 use crate::aep::model;
-use crate::api::IngestionFlow;
 use crate::api::condition::Reason;
+use crate::api::role::Role;
+use crate::api::{INTENT, IngestionFlow};
 use crate::controller::context::Context;
 use crate::controller::site::Site;
+use crate::domain::intent::Intent;
 use crate::domain::outcome::{Class, Obstacle};
 
 /// Adobe asks for one dataflow per source connection. Of several flows on one source the oldest has it; the list is live, so a younger
@@ -19,7 +22,10 @@ pub(super) async fn refuse_second_flow(cx: &Context, flow: &IngestionFlow) -> Re
         cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", source).await?;
     let age = |flow: &IngestionFlow| (flow.creation_timestamp().map(|time| time.0), flow.uid());
     let own = age(flow);
-    match flows.iter().filter(|other| age(other) < own).min_by_key(|other| age(other)) {
+    let others = flows.iter().filter(|other| other.uid() != flow.uid());
+    // One that reads the source already has it, whatever its age.
+    match others.filter(|other| age(other) < own || exists(*other, Role::Flow)).min_by_key(|other| age(other))
+    {
         Some(first) => Err(Obstacle::new(
             Class::Invalid,
             Reason::SourceInUse,
@@ -82,16 +88,9 @@ fn wanted(existing: &crate::api::flow::ExistingDataset) -> &str {
 
 /// The dataset that the applied generation writes to, as the claim of the target connection recorded it.
 fn applied_dataset(flow: &IngestionFlow) -> Option<String> {
-    let applied = flow
-        .status
-        .as_ref()
-        .is_some_and(|status| status.common.observed_generation == flow.metadata.generation);
-    let intent = crate::domain::intent::Intent::read(
-        flow.annotations().get(crate::api::INTENT).map(String::as_str),
-        &flow.uid()?,
-    )?;
-    let key = intent.roles.get(&crate::api::role::Role::TargetConnection)?.key.clone();
-    (applied && !key.is_empty()).then_some(key)
+    let intent = Intent::read(flow.annotations().get(INTENT).map(String::as_str), &flow.uid()?)?;
+    let key = intent.roles.get(&Role::TargetConnection)?.key.clone();
+    (is_applied(flow) && !key.is_empty()).then_some(key)
 }
 
 /// Flow Service refuses a flow whose mapping and dataset have different schemas (code 1425); this says so before anything is created.

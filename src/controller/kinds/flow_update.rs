@@ -19,9 +19,7 @@ use crate::controller::managed::{Change, Managed, Post, Shape};
 use crate::controller::upstream::{self, MARKER_TAG, OWNER_TAG, Object};
 use crate::domain::drift::Drift;
 use crate::domain::outcome::{Class, Obstacle};
-
-/// How far ahead a start is set that has passed already: Flow Service takes no start in the past in a patch.
-const NEXT_START: i64 = 15;
+use crate::domain::schedule::Start;
 
 type FlowShape<'a> = Shape<'a, IngestionFlow>;
 
@@ -100,15 +98,15 @@ fn new_flow(
     })
 }
 
-/// A flow cannot be created disabled. One that must not run yet is given a start so far ahead that it is disabled long before.
 fn first_start(cx: &Context, shape: &FlowShape<'_>) -> Result<i64, Obstacle> {
     let effective =
-        shape.effective_start().ok_or_else(|| Obstacle::bug("the claim should hold the start"))?.as_second();
-    if shape.desired.enabled {
-        return Ok(effective);
-    }
-    let held = i64::try_from(cx.settings.held_start.as_secs()).unwrap_or(i64::MAX);
-    Ok(effective.max(cx.now().as_second().saturating_add(held)))
+        shape.effective_start().ok_or_else(|| Obstacle::bug("the claim should hold the start"))?;
+    Ok(Start::first(
+        cx.now().as_second(),
+        shape.desired.enabled,
+        effective.as_second(),
+        shape.refs.held_start,
+    ))
 }
 
 fn frequency(shape: &FlowShape<'_>) -> model::Frequency {
@@ -130,7 +128,7 @@ fn tags(shape: &FlowShape<'_>) -> BTreeMap<String, Vec<String>> {
 }
 
 /// The difference of one object of a flow.
-pub(super) fn drift(flow: &IngestionFlow, shape: &FlowShape<'_>, role: Role, object: &Object) -> Drift {
+pub(super) fn drift(shape: &FlowShape<'_>, role: Role, object: &Object) -> Drift {
     let desired = shape.desired;
     match object {
         Object::DataSet(data_set) => {
@@ -153,18 +151,12 @@ pub(super) fn drift(flow: &IngestionFlow, shape: &FlowShape<'_>, role: Role, obj
                 target.data_set_id().unwrap_or_default(),
             )
         }
-        Object::Flow(observed) => flow_drift(flow, shape, role, object, observed),
+        Object::Flow(observed) => flow_drift(shape, role, object, observed),
         _ => Drift::default(),
     }
 }
 
-fn flow_drift(
-    flow: &IngestionFlow,
-    shape: &FlowShape<'_>,
-    role: Role,
-    object: &Object,
-    observed: &model::Flow,
-) -> Drift {
+fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &model::Flow) -> Drift {
     let desired = shape.desired;
     let mapping = observed
         .mapping()
@@ -189,7 +181,7 @@ fn flow_drift(
         .field("schedule.interval", shown(desired.interval), shown(schedule.interval))
         .field(
             "schedule.startTime",
-            start_wanted(flow, shape, observed),
+            start_of(shape, observed).wanted(),
             schedule.start_time.unwrap_or_default(),
         )
         .field("enabled", desired.enabled, is_enabled(observed))
@@ -220,37 +212,26 @@ fn sorted(labels: &[String]) -> String {
     labels.join(", ")
 }
 
+/// Whether the flow may run. One that is on its way somewhere may.
 fn is_enabled(observed: &model::Flow) -> bool {
-    matches!(observed.meta.state, model::State::Enabled | model::State::Enabling | model::State::Updating)
+    !matches!(observed.meta.state, model::State::Disabled | model::State::Disabling | model::State::Draft)
 }
 
-/// The start that the flow should show upstream. A start that has passed is never compared, and neither is that of a flow that is held.
-fn start_wanted(flow: &IngestionFlow, shape: &FlowShape<'_>, observed: &model::Flow) -> i64 {
+fn start_of(shape: &FlowShape<'_>, observed: &model::Flow) -> Start {
     let shown = observed.schedule.start_time.unwrap_or_default();
-    let has_passed = shown <= crate::clock::now().as_second();
-    if has_passed || !shape.desired.enabled {
-        return shown;
-    }
     let effective = shape.desired.start.or_else(|| shape.effective_start().map(Timestamp::as_second));
-    // An effective start that has passed meanwhile becomes the next possible one; which one that is does not matter.
-    match effective {
-        Some(effective) if effective > crate::clock::now().as_second() => effective,
-        Some(_) if is_held(flow, shown) => shown - 1,
-        _ => shown,
+    Start {
+        now: crate::clock::now().as_second(),
+        enabled: shape.desired.enabled,
+        effective: effective.unwrap_or(shown),
+        shown,
+        held: shape.refs.held_start,
     }
-}
-
-/// Whether the observed start is the far one that a flow is created with when it must not run yet.
-fn is_held(flow: &IngestionFlow, observed_start: i64) -> bool {
-    const NEAR: i64 = 60;
-    flow.spec.schedule.start_time.as_ref().is_none_or(|start| start.0.as_second() != observed_start)
-        && observed_start > crate::clock::now().as_second() + NEAR
 }
 
 /// Changes one object of a flow.
 pub(super) async fn update(
     flow: &IngestionFlow,
-    cx: &Context,
     shape: &FlowShape<'_>,
     change: Change<'_>,
 ) -> Result<ExternalObject, Obstacle> {
@@ -262,7 +243,7 @@ pub(super) async fn update(
                 described::patch(shape, &change, &shape.desired.name, shape.desired.description.as_deref());
             described::send::<model::TargetConnection, _>(shape, &change, patch).await
         }
-        Object::Flow(observed) => update_flow(cx, shape, &change, observed).await,
+        Object::Flow(observed) => update_flow(shape, &change, observed).await,
         _ => Err(Obstacle::bug("a flow owns no such object")),
     }
 }
@@ -289,6 +270,9 @@ async fn update_dataset(
     refuse_other_schema(data_set, &shape.desired.schema_id)?;
     let session = &shape.site().session;
     let mut patch = Patch::new();
+    if change.drift.has("description") {
+        patch = patch.add("/description", shape.desired.description.clone().unwrap_or_default());
+    }
     if data_set.tags.is_empty() {
         patch = patch.add("/tags", json!(tags(shape)));
     } else {
@@ -303,7 +287,6 @@ async fn update_dataset(
 
 /// One mutating call: disable first, then the patch, enable last.
 async fn update_flow(
-    cx: &Context,
     shape: &FlowShape<'_>,
     change: &Change<'_>,
     observed: &model::Flow,
@@ -318,14 +301,36 @@ async fn update_flow(
         .after(std::time::Duration::from_secs(2)));
     }
     let wants_action = change.drift.has("enabled");
-    let patch = patch_of(cx, shape, change, observed);
+    let patch = patch_of(shape, change, observed);
     if wants_action && !shape.desired.enabled {
         return act(shape, change, observed, FlowAction::Disable).await;
     }
     if !patch.is_empty() {
         return described::send::<model::Flow, _>(shape, change, patch).await;
     }
+    if !wants_action {
+        return Err(Obstacle::invalid(
+            Reason::ScheduleRefused,
+            format!(
+                "this cannot be changed in place: {}: undo the change, or delete this IngestionFlow and apply a new one",
+                change.drift
+            ),
+        ));
+    }
+    refuse_early_run(shape, observed)?;
     act(shape, change, observed, FlowAction::Enable).await
+}
+
+/// The far start of a flow that was held too long has passed and can no longer be moved: enabled now, it would run before its time.
+fn refuse_early_run(shape: &FlowShape<'_>, observed: &model::Flow) -> Result<(), Obstacle> {
+    let start = start_of(shape, observed);
+    if !start.would_run_early() {
+        return Ok(());
+    }
+    let wait = u64::try_from(start.effective - start.now).unwrap_or_default();
+    let message =
+        "spec.schedule.startTime: the flow would run at once, so it is enabled when that time has come";
+    Err(Obstacle::blocked(Reason::ScheduleRefused, message).after(std::time::Duration::from_secs(wait)))
 }
 
 async fn act(
@@ -341,7 +346,7 @@ async fn act(
     Ok(external)
 }
 
-fn patch_of(cx: &Context, shape: &FlowShape<'_>, change: &Change<'_>, observed: &model::Flow) -> Patch {
+fn patch_of(shape: &FlowShape<'_>, change: &Change<'_>, observed: &model::Flow) -> Patch {
     let (desired, drift) = (shape.desired, change.drift);
     let mut patch = described::patch(shape, change, &desired.name, desired.description.as_deref());
     if drift.has("schedule.frequency") {
@@ -358,9 +363,7 @@ fn patch_of(cx: &Context, shape: &FlowShape<'_>, change: &Change<'_>, observed: 
         patch = patch.add("/scheduleParams/backfill", backfill);
     }
     if drift.has("schedule.startTime") {
-        let effective =
-            desired.start.or_else(|| shape.effective_start().map(Timestamp::as_second)).unwrap_or_default();
-        patch = patch.replace("/scheduleParams/startTime", effective.max(cx.now().as_second() + NEXT_START));
+        patch = patch.replace("/scheduleParams/startTime", start_of(shape, observed).wanted());
     }
     if drift.has("mappingRef") {
         let at = observed.mapping().map_or(0, |(at, _)| at);

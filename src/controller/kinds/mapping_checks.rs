@@ -1,5 +1,6 @@
 //! What a mapping asks of Adobe before it writes: the tenant, the schema that exists, preflight and validation of the rows.
 
+use super::parent::is_applied;
 use crate::aep::model::ResourceKind;
 use crate::aep::{self, spec};
 use crate::api::IngestionMapping;
@@ -31,10 +32,7 @@ pub(super) async fn existing_schema(
     if let Some(id) = &existing.id {
         return Ok(Some(id.clone()));
     }
-    let applied = mapping
-        .status
-        .as_ref()
-        .filter(|status| status.common.observed_generation == mapping.metadata.generation);
+    let applied = mapping.status.as_ref().filter(|_| is_applied(mapping));
     if let Some(id) = applied.and_then(|status| status.schema_id.clone()) {
         return Ok(Some(id));
     }

@@ -13,6 +13,7 @@ use crate::controller::managed::{Change, Shape};
 use crate::controller::upstream::{self, Object};
 use crate::domain::drift::Drift;
 use crate::domain::mapping::{BreakingChange, UpstreamKind, UpstreamRow, growth, row_drift};
+use crate::domain::marker::Marker;
 use crate::domain::outcome::Obstacle;
 
 /// The difference of one object of a mapping.
@@ -23,7 +24,11 @@ pub(super) fn drift(
     object: &Object,
 ) -> Drift {
     let marker = object.marker().map(|marker| marker.to_string()).unwrap_or_default();
-    let drift = Drift::default().field("marker", shape.marker(role), marker);
+    let mut drift = Drift::default().field("marker", shape.marker(role), marker);
+    if let Object::Resource(_) = object {
+        let description = mapping.spec.description.as_deref().unwrap_or_default().trim_end();
+        drift = drift.field("description", description, Marker::text_before(object.description()));
+    }
     match object {
         Object::Resource(resource) if role == Role::FieldGroup => {
             let (missing, breaking) = match growth_of(shape, resource) {
@@ -48,11 +53,14 @@ pub(super) fn drift(
                 .unwrap_or_default();
             drift.field("class", class, resource.class().unwrap_or(class))
         }
-        Object::MappingSet(set) => drift.field("rows", row_difference(shape, set), "").field(
-            "targetSchema",
-            IngestionMapping::schema_id(shape).unwrap_or_default(),
-            set.schema.id.as_str(),
-        ),
+        Object::MappingSet(set) => drift
+            .field("displayName", IngestionMapping::set_name(shape), set.name.as_deref().unwrap_or_default())
+            .field("rows", row_difference(shape, set), "")
+            .field(
+                "targetSchema",
+                IngestionMapping::schema_id(shape).unwrap_or_default(),
+                set.schema.id.as_str(),
+            ),
         _ => drift,
     }
 }
@@ -118,15 +126,15 @@ async fn update_resource(
             ),
         ));
     }
-    let operations = growth_of(shape, resource).map_err(|breaking| {
-        Obstacle::invalid(Reason::SchemaChangeRefused, format!("spec.mappings: the managed schema only grows: {}: undo the change, or build a new schema with another IngestionMapping", describe(&breaking)))
-    })?;
     let kind = if role == Role::FieldGroup { ResourceKind::FieldGroup } else { ResourceKind::Schema };
-    let additions = operations.into_iter().filter(|_| kind == ResourceKind::FieldGroup);
-    let mut patch = additions.fold(Patch::new(), |patch, add| {
-        patch.add(add["path"].as_str().unwrap_or_default(), add["value"].clone())
-    });
-    if change.drift.has("marker") {
+    let mut patch = Patch::new();
+    if kind == ResourceKind::FieldGroup {
+        let additions = growth_of(shape, resource).map_err(|breaking| breaking_change(&breaking))?;
+        for add in additions {
+            patch = patch.add(add["path"].as_str().unwrap_or_default(), add["value"].clone());
+        }
+    }
+    if change.drift.has("marker") || change.drift.has("description") {
         patch = patch.add("/description", shape.marker(role).describe(mapping.spec.description.as_deref()));
     }
     if patch.is_empty() {
@@ -134,6 +142,14 @@ async fn update_resource(
     }
     let patched = shape.site().session.patch_resource(change.gate, kind, &resource.id, &patch).await?;
     Ok(Object::Resource(patched).external(role, shape.site()))
+}
+
+fn breaking_change(breaking: &[BreakingChange]) -> Obstacle {
+    let message = format!(
+        "spec.mappings: the managed schema only grows: {}: undo the change, or build a new schema with another IngestionMapping",
+        describe(breaking)
+    );
+    Obstacle::invalid(Reason::SchemaChangeRefused, message)
 }
 
 /// A PUT has no precondition. The newest version is read first: one that holds the rows already is the work of a PUT whose answer was lost.
@@ -157,7 +173,7 @@ async fn update_set(
     while let Some(next) = session.get_mapping_set(&set.id, version + 1).await? {
         version += 1;
         if row_difference(shape, &next).is_empty()
-            && Object::MappingSet(next).marker() == Some(shape.marker(Role::MappingSet))
+            && next.name.as_deref() == Some(&IngestionMapping::set_name(shape))
         {
             return Ok(upstream::created_with(
                 shape.site(),

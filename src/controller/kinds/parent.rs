@@ -2,7 +2,7 @@
 
 use kube::ResourceExt;
 
-use crate::api::condition::{ConditionType, Reason};
+use crate::api::condition::{ConditionStatus, ConditionType, Reason, find};
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 use crate::api::{IngestionMapping, StripeBaseConnection, StripeSourceConnection};
@@ -10,7 +10,7 @@ use crate::cluster::read::describe;
 use crate::controller::context::Context;
 use crate::controller::managed::Managed;
 use crate::controller::site::{self, Site};
-use crate::domain::outcome::Obstacle;
+use crate::domain::outcome::{Class, Obstacle};
 
 /// A parent that exists upstream.
 pub(super) struct Parent<P> {
@@ -52,8 +52,7 @@ fn external_of<P: Managed>(parent: &P, role: Role) -> Option<ExternalObject> {
 }
 
 fn ready_of<P: Managed>(parent: &P) -> Option<(&str, &str)> {
-    let conditions = &P::common(parent.status()?).conditions;
-    let ready = conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str())?;
+    let ready = find(&P::common(parent.status()?).conditions, ConditionType::Ready)?;
     Some((ready.status.as_str(), ready.reason.as_str()))
 }
 
@@ -70,6 +69,16 @@ fn not_ready<P: Managed>(parent: &P, field: &str) -> Obstacle {
         ),
         _ => Obstacle::waiting(format!("{field}: {} is not ready yet", describe(parent))),
     }
+}
+
+/// Whether the present generation is applied upstream.
+pub(super) fn is_applied<K: Managed>(object: &K) -> bool {
+    let conditions =
+        object.status().map(|status| K::common(status).conditions.as_slice()).unwrap_or_default();
+    find(conditions, ConditionType::Ready).is_some_and(|ready| {
+        ready.status == ConditionStatus::True.as_str()
+            && ready.observed_generation == object.meta().generation
+    })
 }
 
 /// Whether the kind's last upstream object exists already.
@@ -93,7 +102,11 @@ pub(super) async fn base_of(
         child_exists,
     )
     .await?;
-    let site = site::open(cx, &base.object).await?;
+    // The base says what is wrong with its Secret; children that exist wait in silence for it to be mended.
+    let site = site::open(cx, &base.object).await.map_err(|obstacle| Obstacle {
+        quiet: child_exists && obstacle.class == Class::Blocked,
+        ..obstacle
+    })?;
     Ok((base, site))
 }
 

@@ -101,7 +101,7 @@ async fn an_unknown_sandbox_is_named() -> Result<()> {
         .wait_condition("StripeBaseConnection", "stripe-eu", "Ready", "False", "SandboxNotFound")
         .await?;
     names(&message, &["spec.sandbox", "nowhere"]);
-    world.sim.post("sandboxes", &json!({ "org": ORGANIZATION, "name": "nowhere" })).await?;
+    world.sim.post(&format!("sandboxes/{ORGANIZATION}/nowhere"), &json!({ "create": true })).await?;
     world.wait_ready("StripeBaseConnection", "stripe-eu").await?;
     world.check_invariants().await
 }
@@ -152,7 +152,10 @@ async fn a_row_that_data_prep_refuses_is_listed() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_title_that_is_taken_is_named() -> Result<()> {
     let world = World::start("title").await?;
-    world.sim.post("seed", &json!({ "org": ORGANIZATION, "sandbox": "dev", "schemas": [{ "title": "Taken", "class": PROFILE_CLASS }] })).await?;
+    let foreign = json!({ "kind": "schemas", "body": {
+        "title": "Taken", "description": "somebody else's", "type": "object", "allOf": [{ "$ref": PROFILE_CLASS }],
+    } });
+    world.sim.post("seed", &json!({ "org": ORGANIZATION, "sandbox": "dev", "lake": [foreign] })).await?;
     world.apply_all([&base("b"), &source("s", "b", "prices"), &mapping("m", "s", "prices", "Taken")]).await?;
     let message = world.wait_condition("IngestionMapping", "m", "Ready", "False", "SchemaTitleTaken").await?;
     names(&message, &["Taken", "https://ns.adobe.com/"]);

@@ -141,10 +141,9 @@ async fn every_stripe_object_is_ingested_exactly_once_and_runs_appear_in_status(
         })
         .await?;
     let dataset = external_id(&flow, "dataset")?;
-    let rows = world.sim.rows().await?;
-    let rows = rows[&dataset].as_object().cloned().unwrap_or_default();
+    let rows = world.rows(&dataset).await?;
     assert!(!rows.is_empty(), "the first run backfills");
-    assert!(rows.values().all(|times| times == 1), "each Stripe id once: {rows:?}");
+    assert!(rows.values().all(|times| *times == 1), "each Stripe id once: {rows:?}");
     assert_eq!(flow["status"]["lastRun"]["recordsIn"], serde_json::json!(rows.len()));
     let healthy =
         world.wait_condition("IngestionFlow", "refunds", "RunsHealthy", "True", "RunSucceeded").await?;

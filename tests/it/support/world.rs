@@ -16,7 +16,7 @@ use super::objects;
 /// The user that the operator is to the API server.
 pub const OPERATOR_USER: &str = "system:serviceaccount:aep-operator-system:aep-operator";
 /// How long a test waits for a condition.
-pub const DEADLINE: Duration = Duration::from_secs(90);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 /// The four kinds, in the order of their references.
 pub const KINDS: [&str; 4] =
     ["StripeBaseConnection", "StripeSourceConnection", "IngestionMapping", "IngestionFlow"];
@@ -32,7 +32,16 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let operator = ["--drift-interval", "5s", "--lookup-grace", "3s", "--requests-per-second", "500"];
+        let operator = [
+            "--drift-interval",
+            "5s",
+            "--call-deadline",
+            "5s",
+            "--lookup-grace",
+            "6s",
+            "--requests-per-second",
+            "500",
+        ];
         Self { operator: operator.map(str::to_owned).to_vec(), simulator: Vec::new() }
     }
 }
@@ -221,7 +230,7 @@ impl World {
                 ));
             }
         }
-        text
+        text + "the operator's log ends with\n" + &self.operator.log_tail(30)
     }
 
     /// The calls that the simulator has seen, after a sequence number.
@@ -241,6 +250,18 @@ impl World {
         let inventory = self.sim.inventory().await?;
         let objects = inventory["objects"].as_array().context("an inventory has objects")?;
         Ok(objects.iter().map(Upstream::from_entry).collect())
+    }
+
+    /// How often each Stripe id was ingested into a dataset of the sandbox `dev`.
+    pub async fn rows(&self, dataset: &str) -> Result<std::collections::BTreeMap<String, u64>> {
+        let rows = self.sim.rows().await?;
+        let rows = &rows[objects::ORGANIZATION]["dev"][dataset];
+        Ok(rows
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(id, times)| (id.clone(), times.as_u64().unwrap_or_default()))
+            .collect())
     }
 
     /// The audit log of this namespace.
@@ -369,7 +390,7 @@ pub struct Upstream {
 impl Upstream {
     fn from_entry(entry: &Value) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let marker = &entry["marker"];
+        let marker = &entry["markers"][0];
         Self {
             kind: text(&entry["kind"]).unwrap_or_default(),
             id: text(&entry["id"]).unwrap_or_default(),

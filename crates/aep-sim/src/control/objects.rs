@@ -1,4 +1,4 @@
-//! One object of Flow Service, handled as a person in Adobe's UI or the service itself would.
+//! One object, handled as a person in Adobe's UI or the service itself would.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{Answer, body, inventory, ok, refuse};
 use crate::flow_service::entity::{Outcome, Transition, TransitionEnd};
 use crate::incoming::Incoming;
+use crate::track;
 use crate::wire::Reply;
 use crate::world::World;
 
@@ -26,6 +27,9 @@ struct Change {
     state: Option<String>,
     /// How long that state lasts.
     state_for_ms: Option<i64>,
+    /// Top-level members of an object of Schema Registry, Catalog or Data Prep.
+    #[serde(default)]
+    set: serde_json::Map<String, Value>,
     /// A new etag without any change.
     #[serde(default)]
     touch: bool,
@@ -36,7 +40,7 @@ struct Change {
 
 /// `GET`, `POST` or `DELETE /_sim/objects/{id}`.
 pub fn object(world: &mut World, call: &Incoming, id: &str, now_ms: i64) -> Answer {
-    let (org, sandbox, kind) = world.find(id).ok_or_else(|| refuse(404, "no such object"))?;
+    let Some((org, sandbox, kind)) = world.find(id) else { return in_lake(world, call, id, now_ms) };
     let keep_ms = world.state.switches.list_lag_ms.max(world.state.switches.get_lag_ms);
     if call.method == "DELETE" {
         let seq = world.journal.last_seq();
@@ -75,6 +79,29 @@ pub fn object(world: &mut World, call: &Incoming, id: &str, now_ms: i64) -> Answ
     }
     let entity = space.store.get(kind, id).ok_or_else(|| refuse(404, "no such object"))?;
     Ok(ok(json!({"summary": inventory::of_entity(entity), "doc": entity.doc})))
+}
+
+/// An object of Schema Registry, Catalog or Data Prep.
+fn in_lake(world: &mut World, call: &Incoming, id: &str, now_ms: i64) -> Answer {
+    let missing = || refuse(404, "no such object");
+    let (org, sandbox) = world.find_in_lake(id).ok_or_else(missing)?;
+    let space = world.space(&org, &sandbox).ok_or_else(missing)?;
+    match call.method.as_str() {
+        "DELETE" => {
+            space.lake.lose(id);
+            let seq = world.journal.last_seq();
+            world.unmark(&org, &track::plain(id), seq, now_ms);
+            return Ok(Reply::empty(204));
+        }
+        "POST" => {
+            let change: Change = body(call)?;
+            space.lake.tamper(id, &Value::Object(change.set), now_ms);
+        }
+        _ => {}
+    }
+    let found = space.lake.inventory();
+    let summary = found.as_array().into_iter().flatten().find(|object| object["id"] == id);
+    Ok(ok(json!({"summary": summary})))
 }
 
 fn edit(doc: &mut serde_json::Map<String, Value>, change: &Change) -> Result<(), Reply> {

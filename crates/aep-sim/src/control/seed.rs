@@ -27,9 +27,21 @@ struct Seed {
     /// Single objects.
     #[serde(default)]
     objects: Vec<Single>,
+    /// Objects of Schema Registry, Catalog and Data Prep, stored as given.
+    #[serde(default)]
+    lake: Vec<InLake>,
     /// New Stripe records.
     #[serde(default)]
     stripe: Vec<Records>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct InLake {
+    /// `schemas`, `fieldgroups`, `classes`, `datatypes`, `descriptors`, `dataSets` or `mappingSets`.
+    kind: String,
+    /// The body as in a POST.
+    body: Value,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +90,9 @@ pub fn seed(world: &mut World, value: &Value, now_ms: i64) -> Answer {
         let flow = destination_flow(&caller, now_ms, number);
         made.push(write(space, flow, now_ms));
     }
+    for object in &seed.lake {
+        made.push(in_lake(space, &caller, now_ms, object)?);
+    }
     let mut counted = Vec::new();
     for single in &seed.objects {
         let entity = single_object(space, &caller, now_ms, single)?;
@@ -116,6 +131,19 @@ fn write(space: &mut Space, mut entity: Entity, now_ms: i64) -> String {
     let id = entity.id.clone();
     space.store.write(entity, now_ms);
     id
+}
+
+fn in_lake(space: &mut Space, caller: &Caller, now_ms: i64, object: &InLake) -> Result<String, Reply> {
+    let (lake, body) = (&mut space.lake, &object.body);
+    Ok(match object.kind.as_str() {
+        "dataSets" => lake.seed_dataset(body, caller, now_ms),
+        "mappingSets" => lake.seed_mapping_set(body, caller, now_ms),
+        "descriptors" => lake.seed_descriptor(body, caller, now_ms),
+        kind => {
+            let made = lake.seed_resource(kind, body, caller, now_ms);
+            made.ok_or_else(|| refuse(400, format!("no kind {kind}")))?
+        }
+    })
 }
 
 fn fields(value: Value) -> Map<String, Value> {

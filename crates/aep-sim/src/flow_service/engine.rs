@@ -40,11 +40,13 @@ pub struct Skipped {
 }
 
 impl Engine<'_> {
-    /// Brings everything up to a moment. Gives what had to be left out.
-    pub fn advance(&mut self, now_ms: i64) -> Vec<Skipped> {
+    /// Brings everything up to a moment. Gives how many events that took, and what had to be left out.
+    pub fn advance(&mut self, now_ms: i64) -> (u64, Vec<Skipped>) {
         self.store.keep_ms = self.switches.list_lag_ms.max(self.switches.get_lag_ms);
         let mut skipped = Vec::new();
+        let mut events = 0;
         while let Some((at_ms, kind, id)) = self.store.due(now_ms) {
+            events += 1;
             if kind == Kind::Run {
                 self.end_run(&id, at_ms);
                 continue;
@@ -57,7 +59,7 @@ impl Engine<'_> {
             }
         }
         self.store.forget_past(now_ms);
-        skipped
+        (events, skipped)
     }
 
     fn end_transition(&mut self, kind: Kind, id: &str, at_ms: i64) {
@@ -66,7 +68,7 @@ impl Engine<'_> {
         match outcome {
             TransitionEnd::Gone => return self.store.remove(kind, id, at_ms),
             TransitionEnd::State(Some(state)) if kind == Kind::Flow => {
-                action::settle(&mut entity, &state, at_ms)
+                action::settle(&mut entity, &state, at_ms);
             }
             TransitionEnd::State(state) => entity.set_state(state.as_deref()),
             TransitionEnd::Undone(doc) => undo(&mut entity, *doc),
@@ -207,6 +209,9 @@ impl Engine<'_> {
         }
         if self.lake.mapping_set(mapping_id, *mapping_version).is_none() {
             return failure(run, "promotionActivity", "The mapping set does not exist.");
+        }
+        if records.is_empty() {
+            return run::Result::default();
         }
         let outcome = self.lake.ingest(&IngestRequest {
             dataset_id: &run.dataset_id,

@@ -188,7 +188,8 @@ fn normalise_options(entity: &mut Entity) -> Result<(), Reply> {
         };
         let number = number.filter(|number| *number > 0.0 && *number <= 100.0);
         let number = number.ok_or_else(|| invalid(400, "options.partialIngestionPercent must be above 0"))?;
-        let shown = if number.fract() == 0.0 { json!(number.round() as i64) } else { json!(number) };
+        let whole = (1..=100_u8).find(|whole| f64::from(*whole).total_cmp(&number).is_eq());
+        let shown = whole.map_or_else(|| json!(number), |whole| json!(whole));
         options.insert("partialIngestionPercent".to_owned(), shown);
     }
     Ok(())

@@ -312,7 +312,7 @@ mod tests {
     use crate::flow_service::entity::Kind;
     use crate::wire::Caller;
 
-    fn entity(order: u64, doc: Value) -> Entity {
+    fn entity(order: u64, doc: &Value) -> Entity {
         let text = String::new;
         let caller = Caller {
             org: text(),
@@ -328,7 +328,7 @@ mod tests {
         entity
     }
 
-    fn passes(filter: &str, doc: Value) -> bool {
+    fn passes(filter: &str, doc: &Value) -> bool {
         Filter::parse(filter).unwrap().matches(&entity(1, doc))
     }
 
@@ -350,10 +350,10 @@ mod tests {
             "metrics.n>9",
             "metrics.n<=12",
         ] {
-            assert!(passes(good, doc.clone()), "{good}");
+            assert!(passes(good, &doc), "{good}");
         }
         for bad in ["name==a", "sourceConnectionIds==x", "metrics.n<12", "missing==1"] {
-            assert!(!passes(bad, doc.clone()), "{bad}");
+            assert!(!passes(bad, &doc), "{bad}");
         }
     }
 
@@ -386,7 +386,7 @@ mod tests {
 
     #[test]
     fn pages_cover_everything_once_newest_first_or_ordered() {
-        let objects: Vec<Entity> = [3, 1, 2].map(|n| entity(n, json!({"createdAt": 10 - n}))).to_vec();
+        let objects: Vec<Entity> = [3, 1, 2].map(|n| entity(n, &json!({"createdAt": 10 - n}))).to_vec();
         assert_eq!(pages(None, &objects), ["id-3", "id-2", "id-1"]);
         assert_eq!(pages(Some("createdAt"), &objects), ["id-3", "id-2", "id-1"]);
         assert_eq!(pages(Some("-createdAt"), &objects), ["id-1", "id-2", "id-3"]);
@@ -401,7 +401,7 @@ mod tests {
         assert!(Ask::read(&query(&[("count", "False"), ("limit", "100")])).is_ok());
         assert_eq!(code(Ask::read(&query(&[("orderBy", "name")])).unwrap_err()), "1451-400");
         let ask = Ask::read(&query(&[("count", "true")])).unwrap();
-        let objects = [entity(1, json!({}))];
+        let objects = [entity(1, &json!({}))];
         assert_eq!(page(&ask, "", objects.iter(), 0, |_| json!(0)).unwrap(), json!({"count": 1}));
     }
 }

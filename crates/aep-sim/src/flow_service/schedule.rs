@@ -129,8 +129,8 @@ fn boolean(params: &Map<String, Value>, name: &str) -> Result<Option<bool>, Repl
 mod tests {
     use super::*;
 
-    fn parse(params: Value) -> Result<Schedule, Reply> {
-        Schedule::parse(Some(&params))
+    fn parse(params: &Value) -> Result<Schedule, Reply> {
+        Schedule::parse(Some(params))
     }
 
     #[test]
@@ -148,16 +148,16 @@ mod tests {
             json!({"startTime": "soon", "frequency": "once"}),
         ];
         for params in bad {
-            assert_eq!(parse(params.clone()).unwrap_err().status, 400, "{params}");
+            assert_eq!(parse(&params).unwrap_err().status, 400, "{params}");
         }
-        assert!(parse(json!({"startTime": "1", "frequency": "minute", "interval": "15"})).is_ok());
-        assert!(parse(json!({"startTime": 1, "frequency": "once"})).is_ok());
+        assert!(parse(&json!({"startTime": "1", "frequency": "minute", "interval": "15"})).is_ok());
+        assert!(parse(&json!({"startTime": 1, "frequency": "once"})).is_ok());
     }
 
     #[test]
     fn answers_hold_strings_only() {
         let schedule =
-            parse(json!({"startTime": 1_710_267_858, "frequency": "minute", "interval": 15})).unwrap();
+            parse(&json!({"startTime": 1_710_267_858, "frequency": "minute", "interval": 15})).unwrap();
         let expected =
             json!({"startTime": "1710267858", "frequency": "minute", "interval": "15", "backfill": "true"});
         assert_eq!(schedule.render(), expected);
@@ -165,11 +165,11 @@ mod tests {
 
     #[test]
     fn runs_are_aligned_to_the_start() {
-        let schedule = parse(json!({"startTime": 100, "frequency": "hour", "interval": 1})).unwrap();
+        let schedule = parse(&json!({"startTime": 100, "frequency": "hour", "interval": 1})).unwrap();
         assert_eq!(schedule.first_run(5_000), 100_000);
         assert_eq!(schedule.first_run(200_000), 200_000);
         assert_eq!(schedule.next_run(200_000), Some(3_700_000));
         assert_eq!(schedule.next_run(3_700_000), Some(7_300_000));
-        assert_eq!(parse(json!({"startTime": 1, "frequency": "once"})).unwrap().next_run(5), None);
+        assert_eq!(parse(&json!({"startTime": 1, "frequency": "once"})).unwrap().next_run(5), None);
     }
 }

@@ -39,6 +39,8 @@ pub struct Store {
     records: BTreeMap<Kind, BTreeMap<String, Record>>,
     in_flight: BTreeMap<String, InFlight>,
     agenda: BTreeSet<(i64, Kind, String)>,
+    /// Objects with a past, by the moment it began.
+    aging: BTreeSet<(i64, Kind, String)>,
     writes: u64,
     /// How long the past is kept, in milliseconds.
     #[serde(skip)]
@@ -88,7 +90,9 @@ impl Store {
         }
         let keep_ms = self.keep_ms;
         let record = self.records.entry(entity.kind).or_default().entry(entity.id.clone()).or_default();
-        push_past(record, keep_ms, now_ms);
+        if push_past(record, keep_ms, now_ms) {
+            self.aging.insert((now_ms, entity.kind, entity.id.clone()));
+        }
         record.current = Some(entity);
         etag
     }
@@ -135,7 +139,9 @@ impl Store {
         let keep_ms = self.keep_ms;
         let Some(records) = self.records.get_mut(&kind) else { return };
         let Some(record) = records.get_mut(id) else { return };
-        push_past(record, keep_ms, now_ms);
+        if push_past(record, keep_ms, now_ms) {
+            self.aging.insert((now_ms, kind, id.to_owned()));
+        }
         record.current = None;
         if record.past.is_empty() {
             records.remove(id);
@@ -145,20 +151,25 @@ impl Store {
     /// Drops the past that no read can see any more.
     pub fn forget_past(&mut self, now_ms: i64) {
         let oldest = now_ms - self.keep_ms;
-        for records in self.records.values_mut() {
-            records.retain(|_, record| {
-                record.past.retain(|past| past.until_ms > oldest);
-                record.current.is_some() || !record.past.is_empty()
-            });
+        while self.aging.first().is_some_and(|(until_ms, _, _)| *until_ms <= oldest) {
+            let Some((_, kind, id)) = self.aging.pop_first() else { return };
+            let Some(records) = self.records.get_mut(&kind) else { continue };
+            let Some(record) = records.get_mut(&id) else { continue };
+            record.past.retain(|past| past.until_ms > oldest);
+            if record.current.is_none() && record.past.is_empty() {
+                records.remove(&id);
+            }
         }
     }
 }
 
-fn push_past(record: &mut Record, keep_ms: i64, now_ms: i64) {
+/// Keeps what an object has been, if reads lag.
+fn push_past(record: &mut Record, keep_ms: i64, now_ms: i64) -> bool {
     record.past.retain(|past| past.until_ms > now_ms - keep_ms);
     if keep_ms > 0 {
         record.past.push(Past { until_ms: now_ms, entity: record.current.clone() });
     }
+    keep_ms > 0
 }
 
 /// An etag in the form that Adobe's examples have: the last group holds the seconds of the write.

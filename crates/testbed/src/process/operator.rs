@@ -87,6 +87,11 @@ impl Operator {
         &mut self.process
     }
 
+    /// The last lines of the log.
+    pub fn log_tail(&self, lines: usize) -> String {
+        self.process.log_tail(lines)
+    }
+
     /// The address of health and metrics.
     pub fn http_address(&self) -> &str {
         &self.http_address

@@ -1,0 +1,182 @@
+//! What the end of a pass means for the conditions. Pure: from the outcome and the conditions before to the conditions after.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::managed::Finding;
+use crate::api::condition::{ConditionStatus, ConditionType, Reason, find, is_true, remove, set};
+use crate::domain::drift::Drift;
+use crate::domain::outcome::{Effect, Obstacle, ReadyEffect};
+
+/// The conditions of one object while a pass is recorded.
+pub(super) struct Conditions<'a> {
+    pub(super) list: &'a mut Vec<Condition>,
+    pub(super) generation: Option<i64>,
+    pub(super) now: Timestamp,
+}
+
+impl Conditions<'_> {
+    pub(super) fn set(
+        &mut self,
+        type_: ConditionType,
+        status: impl Into<ConditionStatus>,
+        reason: Reason,
+        message: &str,
+    ) {
+        set(self.list, type_, status, reason, message, self.generation, self.now);
+    }
+
+    /// What only the kind can say.
+    pub(super) fn findings(&mut self, findings: Vec<Finding>) {
+        for Finding { type_, status, reason, message } in findings {
+            let status = status.map_or(ConditionStatus::Unknown, ConditionStatus::from);
+            self.set(type_, status, reason, &message);
+        }
+    }
+
+    /// The present generation is applied. Synced speaks of the last look, so a pass that did not look leaves it alone.
+    pub(super) fn applied(&mut self, looked: bool, reported: Option<&Drift>) {
+        self.set(ConditionType::Ready, true, Reason::Available, "applied upstream");
+        self.references_resolved();
+        match reported {
+            Some(drift) => {
+                let message = format!("upstream differs and driftPolicy is Report: {drift}");
+                self.set(ConditionType::Synced, false, Reason::DriftReported, &message);
+            }
+            None if looked || find(self.list, ConditionType::Synced).is_none() => {
+                self.set(ConditionType::Synced, true, Reason::InSync, "upstream equals spec");
+            }
+            None => {}
+        }
+        for abnormal in [ConditionType::Stalled, ConditionType::Reconciling, ConditionType::Paused] {
+            remove(self.list, abnormal);
+        }
+    }
+
+    pub(super) fn references_resolved(&mut self) {
+        self.set(
+            ConditionType::ReferencesResolved,
+            true,
+            Reason::ReferencesResolved,
+            "all references are resolved",
+        );
+    }
+
+    /// Something stands in the way.
+    pub(super) fn obstructed(&mut self, obstacle: &Obstacle, effect: Effect) {
+        let (reason, message) = (obstacle.reason, obstacle.message.as_str());
+        remove(self.list, ConditionType::Paused);
+        match effect.ready {
+            ReadyEffect::False => self.set(ConditionType::Ready, false, reason, message),
+            ReadyEffect::UnknownUnlessTrue if !is_true(self.list, ConditionType::Ready) => {
+                self.set(ConditionType::Ready, ConditionStatus::Unknown, reason, message);
+            }
+            ReadyEffect::UnknownUnlessTrue | ReadyEffect::Keep => {}
+        }
+        if is_about_references(reason) && effect.ready == ReadyEffect::False {
+            self.set(ConditionType::ReferencesResolved, false, reason, message);
+        }
+        if obstacle.quiet {
+            self.waiting_again(reason, message);
+        } else if effect.stalled {
+            self.set(ConditionType::Stalled, true, reason, message);
+            remove(self.list, ConditionType::Reconciling);
+        } else if effect.reconciling {
+            self.set(ConditionType::Reconciling, true, reason, message);
+            remove(self.list, ConditionType::Stalled);
+        }
+    }
+
+    /// A normal wait writes nothing, but what an earlier obstacle said must not outlive it.
+    fn waiting_again(&mut self, reason: Reason, message: &str) {
+        let failed = find(self.list, ConditionType::Ready)
+            .is_some_and(|ready| ready.status == ConditionStatus::False.as_str());
+        if failed || is_true(self.list, ConditionType::Stalled) {
+            self.set(ConditionType::Ready, ConditionStatus::Unknown, reason, message);
+            remove(self.list, ConditionType::ReferencesResolved);
+            remove(self.list, ConditionType::Stalled);
+            remove(self.list, ConditionType::Reconciling);
+        }
+    }
+}
+
+fn is_about_references(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::ReferenceNotFound
+            | Reason::ReferenceNotReady
+            | Reason::ReferenceDeleting
+            | Reason::ReferenceMismatch
+            | Reason::SecretMissing
+            | Reason::SecretKeyMissing
+            | Reason::SecretInvalid
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::outcome::Class;
+
+    fn after(steps: impl Fn(&mut Conditions<'_>)) -> Vec<(String, String, String)> {
+        let mut list = Vec::new();
+        steps(&mut Conditions { list: &mut list, generation: Some(1), now: Timestamp::UNIX_EPOCH });
+        list.into_iter().map(|condition| (condition.type_, condition.status, condition.reason)).collect()
+    }
+
+    fn says(conditions: &[(String, String, String)], type_: &str) -> Option<(String, String)> {
+        conditions
+            .iter()
+            .find(|condition| condition.0 == type_)
+            .map(|condition| (condition.1.clone(), condition.2.clone()))
+    }
+
+    fn obstacle(class: Class) -> Obstacle {
+        Obstacle::new(class, Reason::SecretMissing, "the Secret is missing")
+    }
+
+    #[test]
+    fn what_an_obstacle_said_goes_with_it() {
+        let conditions = after(|conditions| {
+            let obstacle = obstacle(Class::Invalid);
+            conditions.obstructed(&obstacle, obstacle.effect(1));
+            conditions.applied(true, None);
+        });
+        assert_eq!(says(&conditions, "Stalled"), None);
+        assert_eq!(says(&conditions, "Ready"), Some(("True".into(), "Available".into())));
+        assert_eq!(says(&conditions, "ReferencesResolved").map(|said| said.0), Some("True".into()));
+    }
+
+    #[test]
+    fn a_normal_wait_takes_back_an_older_failure_and_writes_nothing_else() {
+        let waiting = Obstacle::waiting("the base is not ready yet");
+        assert!(after(|conditions| conditions.obstructed(&waiting, waiting.effect(1))).is_empty());
+        let conditions = after(|conditions| {
+            let failed = obstacle(Class::Blocked);
+            conditions.obstructed(&failed, failed.effect(1));
+            conditions.obstructed(&waiting, waiting.effect(1));
+        });
+        assert_eq!(says(&conditions, "Ready").map(|said| said.0), Some("Unknown".into()));
+        assert_eq!(says(&conditions, "Reconciling"), None);
+    }
+
+    #[test]
+    fn an_outage_leaves_a_ready_object_ready_and_says_that_it_is_tried_again() {
+        let conditions = after(|conditions| {
+            conditions.applied(true, None);
+            let outage = Obstacle::new(Class::Unavailable, Reason::UpstreamUnavailable, "503");
+            conditions.obstructed(&outage, outage.effect(3));
+        });
+        assert_eq!(says(&conditions, "Ready").map(|said| said.0), Some("True".into()));
+        assert_eq!(says(&conditions, "Reconciling").map(|said| said.1), Some("UpstreamUnavailable".into()));
+    }
+
+    #[test]
+    fn reported_drift_stays_until_somebody_looks_again() {
+        let conditions = after(|conditions| {
+            conditions.applied(true, Some(&Drift::default().field("displayName", "a", "b")));
+            conditions.applied(false, None);
+        });
+        assert_eq!(says(&conditions, "Synced"), Some(("False".into(), "DriftReported".into())));
+    }
+}
