@@ -121,7 +121,9 @@ impl ApiServer {
             ["apis", "events.k8s.io", "v1", ..] => Ok(request.body.clone()),
             ["apis", "apiextensions.k8s.io", "v1", _, name] => Ok(json!({ "metadata": { "name": name } })),
             ["api", "v1", "namespaces", name] => Ok(json!({ "metadata": { "name": name, "uid": "uid-ns" } })),
-            ["apis", GROUP, _, "namespaces", NAMESPACE, plural] | ["apis", GROUP, _, plural] => {
+            ["apis", GROUP, _, "namespaces", NAMESPACE, plural]
+            | ["apis", GROUP, _, plural]
+            | ["api", "v1", "namespaces", NAMESPACE, plural] => {
                 Ok(store.list(plural, request))
             }
             ["apis", GROUP, _, "namespaces", NAMESPACE, plural, name, rest @ ..]
@@ -133,7 +135,7 @@ impl ApiServer {
             _ => Err((404, "NotFound", format!("nothing is served at {}", request.path))),
         };
         match answer {
-            Ok(body) if request.metadata_only => (200, metadata_of(&body)),
+            Ok(body) if request.metadata_only && body.get("items").is_none() => (200, metadata_of(&body)),
             Ok(body) => (200, body),
             Err((code, reason, message)) => (
                 code,

@@ -1,6 +1,7 @@
 //! The operator's own code in process, with both ports faked and the clock paused: every crash, every lost answer, every stale view.
 
 mod apiserver;
+mod change;
 mod crash;
 mod harness;
 mod lost;
