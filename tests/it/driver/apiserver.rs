@@ -68,21 +68,12 @@ impl ApiServer {
     /// Creates an object, or replaces its spec, as a user would.
     pub fn apply(&self, object: &Value) {
         let key = (plural(text(object, "/kind")), text(object, "/metadata/name").to_owned());
-        self.store().apply(key, object);
+        self.store().apply(&key, object);
     }
 
     /// Deletes an object, as a user would.
     pub fn delete(&self, kind: &str, name: &str) {
         self.store().delete(&(plural(kind), name.to_owned()));
-    }
-
-    /// Sets or removes an annotation, as a user would.
-    pub fn annotate(&self, kind: &str, name: &str, annotation: &str, value: Value) {
-        let key = (plural(kind), name.to_owned());
-        let mut store = self.store();
-        let Some(mut object) = store.objects.get(&key).cloned() else { return };
-        json_patch::merge(&mut object, &json!({ "metadata": { "annotations": { annotation: value } } }));
-        store.write(&key, object);
     }
 
     /// An object as it stands.
@@ -123,9 +114,7 @@ impl ApiServer {
             ["api", "v1", "namespaces", name] => Ok(json!({ "metadata": { "name": name, "uid": "uid-ns" } })),
             ["apis", GROUP, _, "namespaces", NAMESPACE, plural]
             | ["apis", GROUP, _, plural]
-            | ["api", "v1", "namespaces", NAMESPACE, plural] => {
-                Ok(store.list(plural, request))
-            }
+            | ["api", "v1", "namespaces", NAMESPACE, plural] => Ok(store.list(plural, request)),
             ["apis", GROUP, _, "namespaces", NAMESPACE, plural, name, rest @ ..]
             | ["api", "v1", "namespaces", NAMESPACE, plural, name, rest @ ..] => store.one(
                 &((*plural).to_owned(), (*name).to_owned()),
@@ -148,8 +137,8 @@ impl ApiServer {
 type Refusal = (u16, &'static str, String);
 
 impl Store {
-    fn apply(&mut self, key: Key, wanted: &Value) {
-        let mut object = match self.objects.get(&key) {
+    fn apply(&mut self, key: &Key, wanted: &Value) {
+        let mut object = match self.objects.get(key) {
             Some(standing) => standing.clone(),
             None => self.newborn(wanted),
         };
@@ -160,7 +149,7 @@ impl Store {
         if let Some(schema) = SCHEMAS.get(&key.0) {
             fill_defaults(&mut object, schema);
         }
-        self.write(&key, object);
+        self.write(key, object);
     }
 
     fn newborn(&mut self, wanted: &Value) -> Value {

@@ -38,7 +38,7 @@ async fn a_restart_writes_nothing_and_asks_adobe_for_a_token_and_its_facts_only(
     one_round(&world, &next).await;
     assert_eq!(world.api.version(), version, "{:?}", world.api.writes());
     let asked = world.calls().split_off(calls);
-    assert_eq!(asked, ["POST /ims/token/v3", "GET /sandboxes/{name}", "GET /stats"]);
+    assert_eq!(asked, ["POST /ims/token/v3", "GET /sandboxes/{id}", "GET /stats"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,7 +105,8 @@ async fn a_changed_name_is_one_patch() {
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_description_is_one_patch_and_keeps_the_marker() {
-    let (world, writes) = change(with(objects::base("charges"), "/description", json!("For the auditors"))).await;
+    let (world, writes) =
+        change(with(objects::base("charges"), "/description", json!("For the auditors"))).await;
     assert_eq!(writes, ["PATCH /connections/{id}"]);
     let description = text(&world.upstream("connection"), "/doc/description");
     assert!(description.starts_with("For the auditors\n[aep-operator/v1 "), "{description}");
@@ -121,7 +122,8 @@ async fn a_changed_interval_is_one_patch() {
 
 #[tokio::test(start_paused = true)]
 async fn an_added_row_is_one_patch_of_the_fields_one_put_and_one_patch_of_the_flow() {
-    let row = json!([{ "source": "receipt_email", "destination": "_{TENANT_ID}.charges_data.receiptEmailOwn" }]);
+    let destination = "_{TENANT_ID}.charges_data.receiptEmailOwn";
+    let row = json!([{ "source": "receipt_email", "destination": destination, "xdmType": "String" }]);
     let (world, writes) = change(with(mapping(), "/mappings", row)).await;
     assert_eq!(writes, ["PATCH /tenant/fieldgroups/{id}", "PUT /mappingSets/{id}", "PATCH /flows/{id}"]);
     assert!(world.violations().is_empty());
@@ -142,9 +144,10 @@ async fn disabling_and_enabling_are_one_action_each() {
 #[tokio::test(start_paused = true)]
 async fn fields_of_others_survive_a_change() {
     let (world, process) = settled_world().await;
-    let options = json!([{ "op": "add", "path": "/options/ownedByTheUi", "value": "kept" }]);
-    world.edit_upstream("flow", options);
-    world.api.apply(&with(flow(), "/displayName", json!("Renamed")));
+    let options = json!({ "ownedByTheUi": "kept" });
+    world.edit_upstream("flow", &json!([{ "op": "add", "path": "/options", "value": options }]));
+    let changed = with(flow(), "/displayName", json!("Renamed"));
+    world.api.apply(&with(changed, "/partialIngestion", json!({ "percent": 5 })));
     assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
     let document = world.upstream("flow")["doc"].clone();
     assert_eq!(document["name"], "Renamed");

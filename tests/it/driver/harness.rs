@@ -271,7 +271,7 @@ impl World {
     }
 
     /// Edits the upstream object that plays a role, as a person in Adobe's UI would.
-    pub fn edit_upstream(&self, role: &str, patch: Value) {
+    pub fn edit_upstream(&self, role: &str, patch: &Value) {
         let object = self.upstream(role);
         let id = object["summary"]["id"].as_str().unwrap_or_default();
         let (status, answer) =

@@ -64,7 +64,7 @@ fn no_second_post_within_the_grace(world: &World, endpoint: &str) -> Result<(), 
         .collect();
     match posts.as_slice() {
         [_] => Ok(()),
-        [first, second] if second - first >= GRACE.as_millis() as i64 => Ok(()),
+        [first, second] if i128::from(second - first) >= GRACE.as_millis().cast_signed() => Ok(()),
         other => Err(format!("POSTs to {endpoint} at {other:?}")),
     }
 }

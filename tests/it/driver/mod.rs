@@ -1,5 +1,13 @@
 //! The operator's own code in process, with both ports faked and the clock paused: every crash, every lost answer, every stale view.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::large_futures,
+    clippy::needless_for_each,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod apiserver;
 mod change;
 mod crash;

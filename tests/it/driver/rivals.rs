@@ -7,7 +7,7 @@ use super::tape::Plan;
 use crate::support::objects;
 
 #[tokio::test(start_paused = true)]
-async fn two_processes_at_once_make_a_chain_once() {
+async fn two_processes_at_single_make_a_chain_once() {
     let mut failures = Vec::new();
     for seed in 0..30 {
         let world = World::with(&objects::chain("charges", "charges"));
@@ -16,8 +16,8 @@ async fn two_processes_at_once_make_a_chain_once() {
         let ends =
             tokio::join!(world.run(&one, Order::Random(seed)), world.run(&other, Order::Random(seed + 1000)));
         let settled = ends == (Ok(End::Settled), Ok(End::Settled));
-        let once = world.owned().len() == 8 && world.owned().values().all(|count| *count == 1);
-        if !settled || !once || !world.violations().is_empty() {
+        let single = world.owned().len() == 8 && world.owned().values().all(|count| *count == 1);
+        if !settled || !single || !world.violations().is_empty() {
             failures.push(format!(
                 "seed {seed}: {ends:?} owned {:?} violations {:?}\n{}",
                 world.owned(),
@@ -30,7 +30,7 @@ async fn two_processes_at_once_make_a_chain_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_processes_at_once_delete_a_chain_whole() {
+async fn two_processes_at_single_delete_a_chain_whole() {
     for seed in 0..10 {
         let world = World::with(&objects::chain("charges", "charges"));
         let maker = world.blank_process("maker", Plan::Live);
@@ -59,7 +59,7 @@ async fn a_process_stopped_right_before_a_post_deletes_what_it_then_makes_too_la
     for (index, name) in clean.trace().iter().enumerate().filter(|(_, line)| creates(line)) {
         let world = World::with(&objects::chain("charges", "charges"));
         let late = world.blank_process("late", Plan::Stop(index));
-                let late_runs = world.run(&late, Order::ParentsFirst);
+        let late_runs = world.run(&late, Order::ParentsFirst);
         tokio::pin!(late_runs);
         // From here on nobody polls the stopped process: it has no clock either.
         tokio::select! {
@@ -74,8 +74,9 @@ async fn a_process_stopped_right_before_a_post_deletes_what_it_then_makes_too_la
         let ready = KINDS.iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object));
         // Data Prep has no DELETE, so a set that was made too late stays.
         let most = |role: &str| if role == "mapping-set" { 2 } else { 1 };
-        let once = world.owned().len() == 8 && world.owned().iter().all(|((_, role), count)| *count <= most(role));
-        if ends != (Ok(End::Settled), Ok(End::Settled)) || !ready || !once {
+        let single =
+            world.owned().len() == 8 && world.owned().iter().all(|((_, role), count)| *count <= most(role));
+        if ends != (Ok(End::Settled), Ok(End::Settled)) || !ready || !single {
             failures.push(format!(
                 "{name}: {ends:?} owned {:?}\n{}",
                 world.owned(),

@@ -105,11 +105,6 @@ impl Tape {
         self.state().on_its_way.take()
     }
 
-    /// How many exchanges there were.
-    pub fn count(&self) -> usize {
-        self.state().count
-    }
-
     /// One exchange: `execute` is what the other side does with the request.
     pub async fn exchange<T: Send + 'static>(&self, name: String, execute: BoxFuture<'static, T>) -> T {
         let (index, plan) = self.begin(&name);
