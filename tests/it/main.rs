@@ -3,4 +3,5 @@
 mod api;
 mod cluster;
 mod contract;
+mod driver;
 mod support;

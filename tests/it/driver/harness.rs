@@ -1,0 +1,375 @@
+//! One world: an API server, a simulator, and processes of the operator that come and go. There are no watches: a round gives every
+//! object to the reconciler, as the watches would sooner or later, and the clock moves only when a round changed nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aep_operator::aep::{self, Aep};
+use aep_operator::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection};
+use aep_operator::cluster::Cluster;
+use aep_operator::controller::context::Known;
+use aep_operator::controller::managed::Managed;
+use aep_operator::controller::memory::Memory;
+use aep_operator::controller::wake::Wake;
+use aep_operator::controller::{Context, Settings, reconcile};
+use aep_operator::domain::outcome::Obstacle;
+use aep_sim::{Config, Sim};
+use kube::runtime::controller::Action;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::apiserver::ApiServer;
+use super::ports::{Wire, client};
+use super::tape::{Plan, Tape};
+use crate::support::objects;
+
+/// The four kinds, in the order of their references.
+pub const KINDS: [&str; 4] =
+    ["StripeBaseConnection", "StripeSourceConnection", "IngestionMapping", "IngestionFlow"];
+/// How long a lost answer may surface, in these tests.
+pub const GRACE: Duration = Duration::from_secs(90);
+/// Rounds until a world has to be settled.
+const ROUNDS: usize = 80;
+
+/// A world.
+pub struct World {
+    /// The API server.
+    pub api: ApiServer,
+    /// Adobe.
+    pub sim: Sim,
+    trace: Arc<Mutex<Vec<String>>>,
+}
+
+/// One process of the operator.
+pub struct Process {
+    /// What its reconciles share.
+    pub cx: Arc<Context>,
+    /// Its exchanges.
+    pub tape: Tape,
+    _leader: watch::Sender<bool>,
+}
+
+/// How one pass ended.
+#[derive(Debug)]
+pub enum Pass {
+    /// The object does not exist.
+    Absent,
+    /// It returned.
+    Ended(Result<Action, Obstacle>),
+    /// The process died in it.
+    Died,
+}
+
+/// How a run of rounds ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Every object is Ready, or gone.
+    Settled,
+    /// The process died.
+    Died,
+}
+
+/// In which order a round takes the objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Parents first.
+    ParentsFirst,
+    /// Children first.
+    ChildrenFirst,
+    /// Another order in every round.
+    Random(u64),
+}
+
+impl World {
+    /// A world with the two Secrets and nothing else.
+    pub fn new() -> Self {
+        let world = Self { api: ApiServer::new(), sim: Sim::new(Config::default()), trace: Arc::default() };
+        world.api.apply(&objects::platform_secret());
+        world.api.apply(&objects::stripe_secret());
+        world
+    }
+
+    /// A world with the objects of a user.
+    pub fn with(objects: &[Value]) -> Self {
+        let world = Self::new();
+        objects.iter().for_each(|object| world.api.apply(object));
+        world
+    }
+
+    /// A new process, which first lists what exists.
+    pub fn process(&self, label: &'static str, plan: Plan) -> Process {
+        let process = self.blank_process(label, plan);
+        for kind in KINDS {
+            for object in self.api.list(kind) {
+                process.cx.memory.note_listed(object["metadata"]["uid"].as_str().unwrap_or_default());
+            }
+        }
+        process
+    }
+
+    /// A process that meets every object by an event.
+    pub fn blank_process(&self, label: &'static str, plan: Plan) -> Process {
+        let tape = Tape::new(label, plan, Arc::clone(&self.trace));
+        let settings = aep::Settings {
+            aep_url: "http://aep.test".to_owned(),
+            ims_url: "http://ims.test".to_owned(),
+            allow_http: true,
+            requests_per_second: 1_000_000.0,
+            ..aep::Settings::default()
+        };
+        let wire = Arc::new(Wire::new(self.sim.clone(), tape.clone()));
+        let (leader, is_leader) = watch::channel(true);
+        let cx = Context {
+            cluster: Cluster::new(client(self.api.clone(), tape.clone()), Some(label.to_owned())),
+            aep: Aep::new(settings, wire).expect("the settings should be valid"),
+            settings: Settings {
+                cluster_id: "test-cluster".to_owned(),
+                drift_interval: Duration::from_mins(5),
+                lookup_grace: GRACE,
+                held_start: Duration::from_hours(24),
+                protect_secrets: true,
+                concurrency: 8,
+            },
+            memory: Memory::default(),
+            known: Known::default(),
+            wake: Wake::default(),
+            leader: is_leader,
+        };
+        Process { cx: Arc::new(cx), tape, _leader: leader }
+    }
+
+    /// One pass over an object as it stands.
+    pub async fn pass(&self, process: &Process, kind: &str, name: &str) -> Pass {
+        match self.api.get(kind, name) {
+            Some(object) => pass_over(process, kind, object).await,
+            None => Pass::Absent,
+        }
+    }
+
+    /// Rounds until all objects are Ready or gone, or the process dies.
+    pub async fn run(&self, process: &Process, order: Order) -> Result<End, String> {
+        self.run_with(process, order, None).await
+    }
+
+    /// The same, while a request of a former process is still on its way: it is executed when nothing else moves.
+    pub async fn run_after(&self, process: &Process, former: &Process, order: Order) -> Result<End, String> {
+        self.run_with(process, order, Some(&former.tape)).await
+    }
+
+    async fn run_with(&self, process: &Process, order: Order, former: Option<&Tape>) -> Result<End, String> {
+        let mut last = BTreeMap::new();
+        for round in 0..ROUNDS {
+            let before = self.fingerprint();
+            for (kind, name) in self.order(order, round) {
+                match self.pass(process, kind, &name).await {
+                    Pass::Died => return Ok(End::Died),
+                    Pass::Ended(Err(obstacle)) => last.insert(format!("{kind} {name}"), Some(obstacle)),
+                    Pass::Ended(Ok(_)) | Pass::Absent => last.insert(format!("{kind} {name}"), None),
+                };
+            }
+            if self.fingerprint() != before {
+                continue;
+            }
+            if self.is_settled() {
+                return Ok(End::Settled);
+            }
+            if let Some(request) = former.and_then(Tape::take_on_its_way) {
+                request.await;
+                continue;
+            }
+            let obstacles = last.values().flatten();
+            let wait = obstacles.filter_map(|obstacle| obstacle.retry_after).min();
+            tokio::time::advance(wait.unwrap_or(Duration::from_secs(5))).await;
+        }
+        Err(format!("not settled after {ROUNDS} rounds: {last:#?}"))
+    }
+
+    fn order(&self, order: Order, round: usize) -> Vec<(&'static str, String)> {
+        let mut objects = Vec::new();
+        for kind in KINDS {
+            for object in self.api.list(kind) {
+                objects.push((kind, object["metadata"]["name"].as_str().unwrap_or_default().to_owned()));
+            }
+        }
+        match order {
+            Order::ParentsFirst => {}
+            Order::ChildrenFirst => objects.reverse(),
+            Order::Random(seed) => objects.shuffle(&mut StdRng::seed_from_u64(seed ^ (round as u64) << 32)),
+        }
+        objects
+    }
+
+    /// What changes whenever a pass wrote to either side.
+    fn fingerprint(&self) -> (u64, usize) {
+        (self.api.version(), self.upstream_writes().len())
+    }
+
+    fn is_settled(&self) -> bool {
+        KINDS.iter().flat_map(|kind| self.api.list(kind)).all(|object| is_ready(&object))
+    }
+
+    /// Lets time pass.
+    pub async fn wait(&self, time: Duration) {
+        tokio::time::advance(time).await;
+    }
+
+    /// Everything that was exchanged, by all processes.
+    pub fn trace(&self) -> Vec<String> {
+        self.trace.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Every call that Adobe has seen: method and endpoint.
+    pub fn calls(&self) -> Vec<String> {
+        let entries = self.sim.journal(0);
+        let calls = entries.iter().filter(|entry| entry.kind == "call");
+        calls.map(|entry| format!("{} {}", entry.method, entry.endpoint)).collect()
+    }
+
+    /// Calls that may have changed something at Adobe.
+    pub fn upstream_writes(&self) -> Vec<String> {
+        let reads = ["GET ", "POST /ims", "POST /mappingSets/validate"];
+        self.calls().into_iter().filter(|call| !reads.iter().any(|read| call.starts_with(read))).collect()
+    }
+
+    /// POSTs that create objects.
+    pub fn creating_posts(&self) -> Vec<String> {
+        self.upstream_writes()
+            .into_iter()
+            .filter(|call| call.starts_with("POST ") && !call.ends_with("/action"))
+            .collect()
+    }
+
+    /// How many live objects carry the marker of each owner and role.
+    pub fn owned(&self) -> BTreeMap<(String, String), usize> {
+        let (_, inventory) = self.sim.control("GET", "/inventory", &Value::Null);
+        let mut owned = BTreeMap::new();
+        for object in inventory["objects"].as_array().into_iter().flatten() {
+            for marker in object["markers"].as_array().into_iter().flatten() {
+                let word = |member: &str| marker[member].as_str().unwrap_or_default().to_owned();
+                *owned.entry((word("uid"), word("role"))).or_default() += 1;
+            }
+        }
+        owned
+    }
+
+    /// The stored document of the upstream object that plays a role.
+    pub fn upstream(&self, role: &str) -> Value {
+        let (_, inventory) = self.sim.control("GET", "/inventory", &Value::Null);
+        let objects = inventory["objects"].as_array().cloned().unwrap_or_default();
+        let plays = |object: &&Value| {
+            object["markers"].as_array().into_iter().flatten().any(|marker| marker["role"] == role)
+        };
+        let id =
+            objects.iter().find(plays).map(|object| object["id"].as_str().unwrap_or_default().to_owned());
+        let path = format!("/objects/{}", id.unwrap_or_default());
+        let (_, object) = self.sim.control("GET", &path, &Value::Null);
+        object
+    }
+
+    /// Edits the upstream object that plays a role, as a person in Adobe's UI would.
+    pub fn edit_upstream(&self, role: &str, patch: &Value) {
+        let object = self.upstream(role);
+        let id = object["summary"]["id"].as_str().unwrap_or_default();
+        let (status, answer) =
+            self.sim.control("POST", &format!("/objects/{id}"), &json!({ "patch": patch }));
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Moments at which two live objects carried one marker.
+    pub fn violations(&self) -> Vec<Value> {
+        let (_, answer) = self.sim.control("GET", "/violations", &Value::Null);
+        answer["violations"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Plans a fault of the simulator.
+    pub fn fault(&self, fault: &Value) {
+        let (status, answer) = self.sim.control("POST", "/faults", fault);
+        assert_eq!(status, 201, "{answer}");
+    }
+
+    /// Changes switches of the simulator.
+    pub fn switches(&self, change: &Value) {
+        let (status, answer) = self.sim.control("PATCH", "/switches", change);
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Every status, without what differs from run to run.
+    pub fn statuses(&self) -> BTreeMap<String, Value> {
+        let objects = KINDS.iter().flat_map(|kind| self.api.list(kind));
+        objects.map(|object| (text(&object, "/kind"), timeless(object["status"].clone()))).collect()
+    }
+}
+
+/// One pass over an object as given, which may be an old version of it.
+pub async fn pass_over(process: &Process, kind: &str, object: Value) -> Pass {
+    match kind {
+        "StripeBaseConnection" => typed::<StripeBaseConnection>(process, object).await,
+        "StripeSourceConnection" => typed::<StripeSourceConnection>(process, object).await,
+        "IngestionMapping" => typed::<IngestionMapping>(process, object).await,
+        _ => typed::<IngestionFlow>(process, object).await,
+    }
+}
+
+async fn typed<K: Managed>(process: &Process, object: Value) -> Pass {
+    let object: K = serde_json::from_value(object).expect("a stored object should parse");
+    tokio::select! {
+        biased;
+        () = process.tape.died() => Pass::Died,
+        result = reconcile(object, Arc::clone(&process.cx)) => Pass::Ended(result),
+    }
+}
+
+/// Whether an object is Ready for its present generation.
+pub fn is_ready(object: &Value) -> bool {
+    let conditions = object["status"]["conditions"].as_array();
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    ready && object["status"]["observedGeneration"] == object["metadata"]["generation"]
+}
+
+/// A text in a value.
+pub fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A status without ids, etags, hashes of them, times, and what the runs of the flow have come to since.
+fn timeless(mut status: Value) -> Value {
+    const OWN: [&str; 13] = [
+        "id",
+        "etag",
+        "state",
+        "appliedHash",
+        "credentialsHash",
+        "schemaId",
+        "effectiveStartTime",
+        "lastRun",
+        "lastSuccess",
+        "consecutiveFailures",
+        "lastTransitionTime",
+        "hash",
+        "message",
+    ];
+    if let Some(conditions) = status["conditions"].as_array_mut() {
+        conditions.retain(|condition| condition["type"] != "RunsHealthy");
+        conditions.sort_by_key(|condition| condition["type"].to_string());
+    }
+    strip(&mut status, &OWN);
+    status
+}
+
+fn strip(value: &mut Value, names: &[&str]) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, _| !names.contains(&name.as_str()));
+            members.values_mut().for_each(|member| strip(member, names));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| strip(item, names)),
+        _ => {}
+    }
+}

@@ -1,0 +1,26 @@
+//! The operator's own code in process, with both ports faked and the clock paused: every crash, every lost answer, every stale view.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::large_futures,
+    clippy::needless_for_each,
+    reason = "helpers of tests fail like tests"
+)]
+
+mod apiserver;
+mod change;
+mod crash;
+mod harness;
+mod lost;
+mod ports;
+mod rivals;
+mod stale;
+mod tape;
+
+/// Fails with one line for every failure, and all of the first.
+fn report(failures: &[String]) {
+    let Some(first) = failures.first() else { return };
+    let lines: Vec<&str> = failures.iter().filter_map(|failure| failure.lines().next()).collect();
+    panic!("{} failures:\n{}\n\nthe first:\n{first}", failures.len(), lines.join("\n"));
+}
