@@ -139,6 +139,15 @@ impl<K: Managed> Pass<'_, K> {
     /// Deletes what this process created although another one's object was recorded.
     pub(super) async fn delete_extra(&mut self, site: &Site) -> Result<(), Obstacle> {
         for (role, id) in std::mem::take(&mut self.extra) {
+            if role == Role::MappingSet {
+                // Data Prep documents no DELETE: what was made too late stays, unused, and is named once.
+                self.cx.memory.forget_sent(&self.uid, role);
+                let note = format!(
+                    "another process recorded another {role} first: {id} stays upstream, unused, since Data Prep has no DELETE"
+                );
+                self.events.push((Severity::Warning, Reason::Retained, note));
+                continue;
+            }
             upstream::delete(site, &self.write_gate(), role, &id, &self.marker(role, &site.sandbox)).await?;
             self.cx.memory.forget_sent(&self.uid, role);
             let note = format!(

@@ -28,9 +28,9 @@ pub struct Flow {
     /// What happens to records on the way; for Stripe only `Mapping`.
     #[serde(default, deserialize_with = "loose::or_default")]
     pub transformations: Vec<Transformation>,
-    /// Ingestion options.
+    /// Ingestion options; absent where a flow was made without any. They may hold members that are not known here.
     #[serde(default, deserialize_with = "loose::or_default")]
-    pub options: Options,
+    pub options: Option<Options>,
     /// Access labels, such as `core/C12`.
     #[serde(default, deserialize_with = "loose::or_default")]
     pub labels: Vec<String>,
@@ -355,7 +355,7 @@ mod tests {
         assert_eq!((flow.schedule.interval, flow.schedule.backfill), (Some(15), Some(true)));
         let (at, mapping) = flow.mapping().expect("a mapping");
         assert_eq!((at, mapping.version), (1, Some(0)));
-        assert_eq!(flow.options.partial_ingestion_percent, Some(10.0));
+        assert_eq!(flow.options.expect("options").partial_ingestion_percent, Some(10.0));
         let errors = flow.last_operation.expect("an operation").status.errors;
         assert_eq!(errors[0], OperationError { code: Some("X-1".to_owned()), message: "no way".to_owned() });
         assert_eq!(errors[1].message, "plain");

@@ -158,6 +158,7 @@ pub(super) fn drift(shape: &FlowShape<'_>, role: Role, object: &Object) -> Drift
 
 fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &model::Flow) -> Drift {
     let desired = shape.desired;
+    let options = observed.options.clone().unwrap_or_default();
     let mapping = observed
         .mapping()
         .map(|(_, mapping)| format!("{} version {}", mapping.id, mapping.version.unwrap_or_default()));
@@ -187,13 +188,13 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
         .field("enabled", desired.enabled, is_enabled(observed))
         .field(
             "errorDiagnostics",
-            desired.error_diagnostics.or(observed.options.error_diagnostics_enabled).unwrap_or_default(),
-            observed.options.error_diagnostics_enabled.unwrap_or_default(),
+            desired.error_diagnostics.or(options.error_diagnostics_enabled).unwrap_or_default(),
+            options.error_diagnostics_enabled.unwrap_or_default(),
         )
         .field(
             "partialIngestion",
             desired.partial_percent.map_or(0.0, percent),
-            observed.options.partial_ingestion_percent.unwrap_or_default(),
+            options.partial_ingestion_percent.unwrap_or_default(),
         );
     let drift = match desired.backfill {
         Some(backfill) => drift.field("schedule.backfill", backfill, schedule.backfill.unwrap_or(true)),
@@ -386,9 +387,7 @@ fn patch_options(
     observed: &model::Flow,
 ) -> Patch {
     let (desired, drift) = (shape.desired, change.drift);
-    let has_options = observed.options.error_diagnostics_enabled.is_some()
-        || observed.options.partial_ingestion_percent.is_some();
-    if (drift.has("errorDiagnostics") || drift.has("partialIngestion")) && !has_options {
+    if (drift.has("errorDiagnostics") || drift.has("partialIngestion")) && observed.options.is_none() {
         patch = patch.add("/options", json!({}));
     }
     if drift.has("errorDiagnostics")

@@ -169,8 +169,9 @@ async fn a_flow_is_changed_member_by_member() {
     let seen = world.session.get::<Flow>(&flow.id).await.unwrap().unwrap();
     assert_eq!((seen.schedule.frequency, seen.schedule.interval), (Some(Frequency::Hour), Some(2)));
     assert_eq!(seen.schedule.start_time, Some(later + 60));
-    assert_eq!(seen.options.partial_ingestion_percent, Some(10.0));
-    assert_eq!(seen.options.error_diagnostics_enabled, Some(true));
+    let options = seen.options.expect("options");
+    assert_eq!(options.partial_ingestion_percent, Some(10.0));
+    assert_eq!(options.error_diagnostics_enabled, Some(true));
     assert_eq!(seen.labels, ["core/C12"]);
     let operation = seen.last_operation.unwrap();
     assert_eq!((operation.operation.as_deref(), operation.status.errors.len()), (Some("update"), 0));
