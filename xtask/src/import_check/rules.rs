@@ -67,6 +67,9 @@ const ROWS: &[Row] = &[
     Row { module: "testbed", ours: &[], forbidden: &["aep_operator", "aep_sim"] },
 ];
 
+/// The other members of the workspace.
+const MEMBERS: [&str; 3] = ["xtask", "aep-sim", "testbed"];
+
 /// Modules that are pure, to which no client and no clock belongs, in addition to their row.
 const PURE: [&str; 2] = ["api", "domain"];
 
@@ -101,7 +104,7 @@ pub fn check(file: &Path, source: &str) -> Vec<String> {
 fn broken_by(row: &Row, found: &Found) -> Option<String> {
     let module = row.module;
     let first = found.segments[0].as_str();
-    if let Some(target) = imported(found)
+    if let Some(target) = imported(module, found)
         && target != module
         && !row.ours.contains(&target)
     {
@@ -122,13 +125,14 @@ fn broken_by(row: &Row, found: &Found) -> Option<String> {
     call.map(|(call, instead, _)| format!("{call} in {module}: {instead}"))
 }
 
-/// Which module of the operator a path leads to.
-fn imported(found: &Found) -> Option<&str> {
+/// Which module of the operator a path in `module` leads to. In another member, `crate` is that member.
+fn imported<'a>(module: &str, found: &'a Found) -> Option<&'a str> {
     let mut segments = found.segments.iter().map(String::as_str);
     let first = segments.next()?;
     let target = segments.next()?;
     let ours = ROWS.iter().any(|row| row.module == target);
-    ((first == "crate" || first == "aep_operator") && ours).then_some(target)
+    let is_operator = first == "aep_operator" || (first == "crate" && !MEMBERS.contains(&module));
+    (is_operator && ours).then_some(target)
 }
 
 fn starts_with(found: &Found, path: &str) -> bool {
