@@ -40,7 +40,9 @@ fn cargo_deny() -> Result<PathBuf> {
     }
     println!("installing cargo-deny {VERSION} into target/tools, once");
     let mut install = tools::cargo();
-    install.args(["install", "cargo-deny", "--locked", "--version", VERSION, "--root"]).arg(&root);
+    // Unoptimised, it is built in a third of the time (1:12 instead of 3:18 of processor time) and checks in two seconds.
+    install.args(["install", "cargo-deny", "--debug", "--locked", "--version", VERSION, "--root"]).arg(&root);
+    install.env("CARGO_PROFILE_DEV_DEBUG", "0");
     tools::run(&mut install)?;
     Ok(installed)
 }
