@@ -84,7 +84,9 @@ export KUBECONFIG={kubeconfig}
 set -- "${{1:-}}" {words}
 mode=$1
 shift
+# A guard that held the output of this script would keep its reader waiting.
 guard() {{
+  exec > /dev/null 2>&1 < /dev/null
   while kill -0 {demo} 2>/dev/null && kill -0 "$1" 2>/dev/null; do sleep 1; done
   kill -0 {demo} 2>/dev/null || kill -9 "$1" 2>/dev/null || true
 }}
@@ -93,13 +95,13 @@ note() {{
 }}
 if [ "$mode" = --foreground ]; then
   note $$
-  guard $$ > /dev/null 2>&1 &
+  guard $$ &
   exec "$@"
 fi
 "$@" > /dev/null 2>> {log} < /dev/null &
 pid=$!
 note "$pid"
-guard "$pid" > /dev/null 2>&1 < /dev/null &
+guard "$pid" &
 echo "OPERATOR_PID=$pid"
 "#,
         kubeconfig = quoted(&stage.operator_kubeconfig().to_string_lossy()),

@@ -17,7 +17,7 @@ use crate::report::shown;
 use crate::tools;
 use objects::Objects;
 use stage::Stage;
-use upstream::Upstream;
+use upstream::{Rows, Upstream};
 
 /// Custom resources in `deploy/samples`.
 const SAMPLES: usize = 19;
@@ -110,7 +110,7 @@ async fn look(stage: &mut Stage, objects: &Objects) -> Result<Upstream> {
 async fn runs(stage: &mut Stage, objects: &Objects) -> Result<()> {
     objects.wait_for_runs(PATIENCE).await?;
     println!("{}", objects.runs_table().await?);
-    println!("{}", upstream::rows(stage.simulator()).await?);
+    println!("{}", Rows::read(stage.simulator()).await?.each_once()?);
     Ok(())
 }
 
@@ -127,6 +127,8 @@ async fn look_again(stage: &mut Stage, objects: &Objects, first: &Upstream) -> R
     let second = look(stage, objects).await?;
     second.reuses_what_was_retained(first).context("delete and apply must not double anything")?;
     println!("Retained schemas, field groups and datasets were taken up again; none is new.");
+    objects.wait_for_runs(PATIENCE).await?;
+    println!("{}", Rows::read(stage.simulator()).await?.after_second_backfill());
     upstream::no_duplicate_at_any_moment(stage.simulator()).await
 }
 
