@@ -88,8 +88,8 @@ fn test(control_plane: &ControlPlane) -> Result<()> {
         .args(["test", "--locked", "--workspace", "--no-fail-fast"])
         .env(binaries::OPERATOR_VARIABLE, built("aep-operator"))
         .env(binaries::SIMULATOR_VARIABLE, built("aep-sim"))
-        // A snapshot that differs is a failure here, not a new file.
-        .env("INSTA_UPDATE", "no");
+        // Cluster tests mostly wait for other processes.
+        .env("RUST_TEST_THREADS", "4");
     match control_plane {
         ControlPlane::Built(path) => command.env(go_build::BINARY_VARIABLE, path),
         // Cluster tests then fail at once and say so, instead of building again one after the other.
