@@ -70,6 +70,10 @@ impl Cluster {
         Api::namespaced(self.client.clone(), namespace)
     }
 
+    fn api_in<K: Kind>(&self, namespace: Option<&str>) -> Api<K> {
+        namespace.map_or_else(|| Api::all(self.client.clone()), |namespace| self.api(namespace))
+    }
+
     fn api_of<K: Kind>(&self, object: &K) -> Api<K> {
         self.api(&object.namespace().unwrap_or_default())
     }

@@ -38,8 +38,7 @@ impl Cluster {
 
     /// All objects of a kind, in one namespace or in all.
     pub async fn list_everywhere<K: Kind>(&self, namespace: Option<&str>) -> Result<Vec<K>, Error> {
-        let api = namespace.map_or_else(|| Api::all(self.client.clone()), |namespace| self.api(namespace));
-        Ok(within_deadline(api.list(&ListParams::default())).await?.items)
+        Ok(within_deadline(self.api_in::<K>(namespace).list(&ListParams::default())).await?.items)
     }
 
     /// All objects of a kind in a namespace.

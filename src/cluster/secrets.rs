@@ -108,10 +108,13 @@ impl Cluster {
         self.write_secret_finalizers(&secret, &finalizers).await
     }
 
-    /// Metadata of the Secrets in a namespace that carry our finalizer.
-    pub async fn protected_secrets(&self, namespace: &str) -> Result<Vec<PartialObjectMeta<Secret>>, Error> {
+    /// Metadata of the Secrets that carry our finalizer, in one namespace or in all.
+    pub async fn protected_secrets(
+        &self,
+        namespace: Option<&str>,
+    ) -> Result<Vec<PartialObjectMeta<Secret>>, Error> {
         let list =
-            within_deadline(self.api::<Secret>(namespace).list_metadata(&ListParams::default())).await?;
+            within_deadline(self.api_in::<Secret>(namespace).list_metadata(&ListParams::default())).await?;
         Ok(list.items.into_iter().filter(is_protected).collect())
     }
 

@@ -175,6 +175,6 @@ impl<K: Managed> Pass<'_, K> {
     async fn release(&mut self) -> Result<(), Obstacle> {
         self.object.before_release(self.cx).await?;
         self.cx.cluster.release(&mut self.object).await?;
-        Ok(())
+        self.object.after_release(self.cx).await
     }
 }

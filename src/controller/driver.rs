@@ -316,6 +316,20 @@ impl<K: Managed> Pass<'_, K> {
         Ok(())
     }
 
+    /// Adobe may accept a change and fail later to carry it out. The same change is not sent again and again: it is said.
+    fn refuse_failed_change(&self, role: Role, object: &upstream::Object) -> Result<(), Obstacle> {
+        let was_sent = self.settled || self.patched.contains(&role);
+        match object.failed_operation().filter(|_| was_sent) {
+            Some(said) => {
+                let message = format!(
+                    "Adobe accepted a change of the {role} and failed to carry it out: {said}: change spec, or correct the {role} in AEP"
+                );
+                Err(Obstacle::invalid(Reason::UpstreamFailed, message))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Patches one object and reads it back. A stale etag means somebody else wrote: read, compare and try again.
     async fn update(&mut self, role: Role, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
         for _ in 0..PATCHES {
@@ -332,6 +346,7 @@ impl<K: Managed> Pass<'_, K> {
                 continue;
             }
             let Some(object) = self.objects.get(&role) else { continue };
+            self.refuse_failed_change(role, object)?;
             let gate = self.write_gate();
             let change = Change { role, object, drift, gate: &gate };
             let result = self.object.update(self.cx, &self.shape(refs, desired), change).await;

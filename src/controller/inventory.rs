@@ -11,6 +11,7 @@ use tracing::{debug, warn};
 
 use super::context::Context;
 use super::managed::Managed;
+use super::secrets;
 use super::site::{self, Site};
 use crate::aep::{Entity, Filter, Lane, model, spec};
 use crate::api::role::Role;
@@ -47,6 +48,9 @@ async fn pass(cx: &Context, namespace: Option<&str>, seen: &mut Seen) -> Result<
     let bases: Vec<StripeBaseConnection> = cx.cluster.list_everywhere(namespace).await?;
     let sources: Vec<StripeSourceConnection> = cx.cluster.list_everywhere(namespace).await?;
     let flows: Vec<IngestionFlow> = cx.cluster.list_everywhere(namespace).await?;
+    if let Err(error) = secrets::sweep(cx, namespace).await {
+        debug!(%error, "Secrets not reviewed");
+    }
     for site in sites(cx, &bases).await {
         let compared = async {
             compare::<model::Connection, _>(cx, &site, Role::Connection, &bases, seen).await?;

@@ -78,6 +78,11 @@ pub trait Managed: Kind {
     fn before_release(&self, _cx: &Context) -> impl Future<Output = Result<(), Obstacle>> + Send {
         std::future::ready(Ok(()))
     }
+    /// What two objects that leave at the same time would each have left to the other; what a crash leaves out here, the next inventory
+    /// makes up for.
+    fn after_release(&self, _cx: &Context) -> impl Future<Output = Result<(), Obstacle>> + Send {
+        std::future::ready(Ok(()))
+    }
     /// Puts rows that were refused into the status.
     fn note_failures(_status: &mut Self::Status, _failures: &[RowFailure]) {}
     /// Where the object lives upstream.

@@ -3,6 +3,7 @@
 //! A Secret that is being deleted is held only while its namespace is terminating, while an object that uses it is being deleted, or for
 //! a short time; a held Secret cannot be created again, so holding it longer would stand in the way of its replacement.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -54,7 +55,7 @@ pub(super) async fn review(
     namespace: &str,
     leaving: Option<&StripeBaseConnection>,
 ) -> Result<Option<Duration>, Error> {
-    let secrets = cx.cluster.protected_secrets(namespace).await?;
+    let secrets = cx.cluster.protected_secrets(Some(namespace)).await?;
     if secrets.is_empty() {
         return Ok(None);
     }
@@ -77,6 +78,16 @@ pub(super) async fn review(
         }
     }
     Ok(again)
+}
+
+/// Reviews every namespace that has protected Secrets: what a crash between a release and its review has left.
+pub(super) async fn sweep(cx: &Context, namespace: Option<&str>) -> Result<(), Error> {
+    let secrets = cx.cluster.protected_secrets(namespace).await?;
+    let namespaces: BTreeSet<String> = secrets.iter().filter_map(ResourceExt::namespace).collect();
+    for namespace in namespaces {
+        review(cx, &namespace, None).await?;
+    }
+    Ok(())
 }
 
 /// How much longer a Secret that is being deleted is held; `None` when it is not, or not any more.

@@ -85,8 +85,9 @@ pub(super) fn controller<K: Managed>(
             Event::InitApply(object) => {
                 noting.memory.note_listed(object.meta().uid.as_deref().unwrap_or_default());
             }
+            Event::Delete(object) => noting.memory.forget(object.meta().uid.as_deref().unwrap_or_default()),
             Event::InitDone => first.take().into_iter().for_each(|listed: Countdown| listed.count()),
-            _ => {}
+            Event::Init | Event::Apply(_) => {}
         })
         .default_backoff()
         .modify(|object| object.meta_mut().managed_fields = None)

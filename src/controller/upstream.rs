@@ -86,6 +86,16 @@ impl Object {
         }
     }
 
+    /// What Adobe says of a last change that it accepted and could not carry out.
+    pub fn failed_operation(&self) -> Option<String> {
+        let Self::Flow(flow) = self else { return None };
+        let errors = &flow.last_operation.as_ref()?.status.errors;
+        let said = |error: &model::OperationError| {
+            format!("{} {}", error.code.as_deref().unwrap_or_default(), error.message)
+        };
+        (!errors.is_empty()).then(|| errors.iter().map(said).collect::<Vec<_>>().join("; ").trim().to_owned())
+    }
+
     /// The etag, where the service has one.
     pub fn etag(&self) -> Option<&crate::aep::Etag> {
         self.meta().and_then(|meta| meta.etag.as_ref())

@@ -74,6 +74,11 @@ impl Managed for StripeBaseConnection {
         Ok(holding(sources).collect())
     }
 
+    async fn after_release(&self, cx: &Context) -> Result<(), Obstacle> {
+        secrets::review(cx, &self.namespace().unwrap_or_default(), None).await?;
+        Ok(())
+    }
+
     async fn before_release(&self, cx: &Context) -> Result<(), Obstacle> {
         secrets::review(cx, &self.namespace().unwrap_or_default(), Some(self)).await?;
         Ok(())

@@ -48,7 +48,6 @@ fn the_operator_may_do_what_it_does_and_nothing_more() {
     may("/namespaces", &["get"]);
     may("events.k8s.io/events", &["create", "patch"]);
     may("apiextensions.k8s.io/customresourcedefinitions", &["get"]);
-    may("coordination.k8s.io/leases", &["create", "get", "update", "patch"]);
     assert_eq!(rights(), expected);
 }
 
@@ -70,7 +69,7 @@ fn every_binding_gives_a_role_of_the_file_to_the_operators_own_account() {
     let account = &self::objects("00-namespace.yaml")[1]["metadata"];
     let bindings: Vec<_> =
         objects.iter().filter(|object| object["kind"].as_str().unwrap().ends_with("Binding")).collect();
-    assert_eq!(bindings.len(), 2);
+    assert_eq!(bindings.len(), 1);
     for binding in bindings {
         let role = &binding["roleRef"];
         assert!(

@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod chain;
+mod change;
 mod crash;
 mod held;
 mod many;
+mod namespace;

@@ -161,7 +161,17 @@ impl World {
 
     /// Waits for a condition; a failure shows what the custom resources say.
     pub async fn until<T>(&self, what: &str, ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
-        match until(what, DEADLINE, ask).await {
+        self.until_within(DEADLINE, what, ask).await
+    }
+
+    /// Waits for a condition with a deadline of its own.
+    pub async fn until_within<T>(
+        &self,
+        deadline: Duration,
+        what: &str,
+        ask: impl AsyncFnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        match until(what, deadline, ask).await {
             Ok(value) => Ok(value),
             Err(error) => Err(error.context(self.describe().await)),
         }
@@ -269,12 +279,26 @@ impl World {
             .collect())
     }
 
-    /// What has to hold after every test: no object twice at any time, one upstream object per role and custom resource, no panic, no
-    /// secret in any output.
+    /// What has to hold after every test: no upstream object twice at any time, Ready only for the generation that is applied, no defect
+    /// and no panic of the operator, and no secret in any output.
     pub async fn check_invariants(&self) -> Result<()> {
         let violations = self.sim.violations().await?;
         let list = violations["violations"].as_array().cloned().unwrap_or_default();
         ensure!(list.is_empty(), "two upstream objects carried one marker: {list:?}");
+        let log = self.operator.log_tail(usize::MAX);
+        for defect in ["panicked", "\"class\":\"Bug\""] {
+            ensure!(!log.contains(defect), "the log holds {defect}:\n{}", self.operator.log_tail(30));
+        }
+        let mut outputs = vec![("log", log), ("journal", self.sim.journal(0).await?.to_string())];
+        outputs.push(("events", serde_json::to_string(&self.list("Event").await?)?));
+        for kind in KINDS {
+            outputs.push(("objects", serde_json::to_string(&self.list(kind).await?)?));
+        }
+        for (output, text) in &outputs {
+            for secret in [objects::CLIENT_SECRET, objects::STRIPE_KEY] {
+                ensure!(!text.contains(secret), "{output} hold a secret");
+            }
+        }
         Ok(())
     }
 }
