@@ -5,7 +5,7 @@
 use kube::ResourceExt;
 use tracing::debug;
 
-use super::driver::waiting_for_answer;
+use super::driver::{TURNS, waiting_for_answer};
 use super::managed::Managed;
 use super::pass::{Pass, contested};
 use super::site::Site;
@@ -18,8 +18,6 @@ use crate::cluster::events::Severity;
 use crate::cluster::read::CrdState;
 use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::plan::{Standing, Step, plan};
-
-const TURNS: usize = 40;
 
 impl<K: Managed> Pass<'_, K> {
     /// 1. Wait for the objects that refer to this one.

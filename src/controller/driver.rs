@@ -25,7 +25,7 @@ use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::plan::{ClaimState, Standing, Step, plan};
 
 /// Steps in one pass; more means that two writers pull in different directions.
-const TURNS: usize = 40;
+pub(super) const TURNS: usize = 40;
 /// Patches of one object in one pass: each 412 costs one.
 const PATCHES: usize = 6;
 

@@ -101,20 +101,26 @@ impl Object {
         self.meta().and_then(|meta| meta.etag.as_ref())
     }
 
+    /// Adobe's id.
+    fn id(&self) -> &str {
+        match self {
+            Self::MappingSet(set) => &set.id,
+            Self::Resource(resource) => &resource.id,
+            Self::DataSet(data_set) => &data_set.id,
+            _ => self.meta().map(|meta| meta.id.as_str()).unwrap_or_default(),
+        }
+    }
+
     /// What status holds of the object.
     pub fn external(&self, role: Role, site: &Site) -> ExternalObject {
-        let meta = self.meta();
-        let (id, etag) = match self {
-            Self::MappingSet(set) => (set.id.clone(), set.version.map(|version| version.to_string())),
-            Self::Resource(resource) => (resource.id.clone(), resource.version.clone()),
-            Self::DataSet(data_set) => (data_set.id.clone(), None),
-            _ => (
-                meta.map(|meta| meta.id.clone()).unwrap_or_default(),
-                self.etag().map(|etag| etag.as_str().to_owned()),
-            ),
+        let etag = match self {
+            Self::MappingSet(set) => set.version.map(|version| version.to_string()),
+            Self::Resource(resource) => resource.version.clone(),
+            Self::DataSet(_) => None,
+            _ => self.etag().map(|etag| etag.as_str().to_owned()),
         };
-        let state = meta.map(|meta| meta.state.as_str().to_owned()).filter(|state| !state.is_empty());
-        ExternalObject { state, ..external(site, role, id, etag) }
+        let state = self.meta().map(|meta| meta.state.as_str().to_owned()).filter(|state| !state.is_empty());
+        ExternalObject { state, ..external(site, role, self.id().to_owned(), etag) }
     }
 
     /// The client that created the object, where Adobe tells it.
@@ -127,14 +133,8 @@ impl Object {
 
     fn candidate(&self) -> Candidate {
         let meta = self.meta();
-        let id = match self {
-            Self::MappingSet(set) => set.id.clone(),
-            Self::Resource(resource) => resource.id.clone(),
-            Self::DataSet(data_set) => data_set.id.clone(),
-            _ => meta.map(|meta| meta.id.clone()).unwrap_or_default(),
-        };
         Candidate {
-            id,
+            id: self.id().to_owned(),
             marker: self.marker(),
             name: self.name().to_owned(),
             created_client: self.created_client().map(str::to_owned),
@@ -143,7 +143,8 @@ impl Object {
     }
 }
 
-fn external(site: &Site, role: Role, id: String, etag: Option<String>) -> ExternalObject {
+/// What status holds of an object with that id and etag; services without etags have a version in its place.
+pub fn external(site: &Site, role: Role, id: String, etag: Option<String>) -> ExternalObject {
     ExternalObject {
         role,
         id,
@@ -158,11 +159,6 @@ fn external(site: &Site, role: Role, id: String, etag: Option<String>) -> Extern
 /// What status holds of an object that a POST has just created.
 pub fn created(site: &Site, role: Role, created: Created) -> ExternalObject {
     external(site, role, created.id, created.etag.map(|etag| etag.as_str().to_owned()))
-}
-
-/// What status holds of an object that a service without etags has just created.
-pub fn created_with(site: &Site, role: Role, id: String, version: Option<String>) -> ExternalObject {
-    external(site, role, id, version)
 }
 
 /// Everything that a narrowed search for a role shows: the caller decides by the marker.

@@ -44,7 +44,7 @@ pub(super) async fn create(
                 enable_error_diagnostics: None,
             };
             let id = session.create_data_set(post.permit, post.gate, &new).await?;
-            Ok(upstream::created_with(site, role, id, None))
+            Ok(upstream::external(site, role, id, None))
         }
         Role::TargetConnection => {
             let new = model::NewTargetConnection {

@@ -254,7 +254,7 @@ impl Managed for IngestionMapping {
                         &shape.desired.mapping_set(Self::set_name(shape), schema_id),
                     )
                     .await?;
-                Ok(upstream::created_with(site, role, set.id, Some(set.version.to_string())))
+                Ok(upstream::external(site, role, set.id, Some(set.version.to_string())))
             }
         }
     }

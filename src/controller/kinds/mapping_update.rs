@@ -175,7 +175,7 @@ async fn update_set(
         if row_difference(shape, &next).is_empty()
             && next.name.as_deref() == Some(&IngestionMapping::set_name(shape))
         {
-            return Ok(upstream::created_with(
+            return Ok(upstream::external(
                 shape.site(),
                 change.role,
                 set.id.clone(),
@@ -191,5 +191,5 @@ async fn update_set(
             &shape.desired.mapping_set(IngestionMapping::set_name(shape), schema_id),
         )
         .await?;
-    Ok(upstream::created_with(shape.site(), change.role, put.id, Some(put.version.to_string())))
+    Ok(upstream::external(shape.site(), change.role, put.id, Some(put.version.to_string())))
 }
