@@ -15,7 +15,7 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::retry;
+use super::{Observer, retry};
 
 /// What a call is for. Lanes share the budget by weight; an idle lane's share goes to the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,6 +95,7 @@ pub(super) struct Budget(Arc<Shared>);
 struct Shared {
     limiter: Limiter,
     state: Mutex<State>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 #[derive(Default)]
@@ -122,19 +123,24 @@ impl Clock for TokioClock {
 
 impl Budget {
     /// A budget of `per_second` calls, evenly spaced. Values that make no sense become one call a second.
-    pub fn new(per_second: f64) -> Self {
+    pub fn new(per_second: f64, observer: Option<Arc<dyn Observer>>) -> Self {
         let period = Duration::try_from_secs_f64(per_second.recip()).unwrap_or(Duration::from_secs(1));
         let quota = Quota::with_period(period.max(Duration::from_micros(10)))
             .unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN))
             .allow_burst(NonZeroU32::MIN);
         let limiter = RateLimiter::direct_with_clock(quota, TokioClock);
-        Self(Arc::new(Shared { limiter, state: Mutex::default() }))
+        Self(Arc::new(Shared { limiter, state: Mutex::default(), observer }))
     }
 
     /// Waits for a permit, as long as it takes. Cancel-safe.
     pub async fn acquire(&self, lane: Lane) -> Permit {
+        let since = Instant::now();
         // The dispatcher answers everyone that waits; it can only be gone with its runtime.
-        self.enqueue(lane).await.unwrap_or(Permit { lane })
+        let permit = self.enqueue(lane).await.unwrap_or(Permit { lane });
+        if let Some(observer) = &self.0.observer {
+            observer.permitted(lane, since.elapsed());
+        }
+        permit
     }
 
     /// Waits for a permit until `by`. The error is the time for which the organisation is paused, if it is.
@@ -271,12 +277,26 @@ const MOST_IDLE: usize = 256;
 /// The budgets of all organisations.
 pub(super) struct Budgets {
     per_second: f64,
+    observer: Option<Arc<dyn Observer>>,
     by_organisation: Mutex<HashMap<String, Budget>>,
 }
 
 impl Budgets {
-    pub fn new(per_second: f64) -> Self {
-        Self { per_second, by_organisation: Mutex::default() }
+    pub fn new(per_second: f64, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { per_second, observer, by_organisation: Mutex::default() }
+    }
+
+    /// Who still waits, by lane.
+    pub fn waiting(&self) -> [usize; Lane::ALL.len()] {
+        let budgets = self.by_organisation.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums = [0; Lane::ALL.len()];
+        for budget in budgets.values() {
+            let state = budget.0.lock();
+            for (sum, lane) in sums.iter_mut().zip(&state.waiting) {
+                *sum += lane.iter().filter(|sender| !sender.is_closed()).count();
+            }
+        }
+        sums
     }
 
     pub fn of(&self, org_id: &str) -> Budget {
@@ -285,6 +305,7 @@ impl Budgets {
             // Only what nobody holds and nothing restrains may be forgotten.
             budgets.retain(|_, budget| Arc::strong_count(&budget.0) > 1 || budget.pause().is_some());
         }
-        budgets.entry(org_id.to_owned()).or_insert_with(|| Budget::new(self.per_second)).clone()
+        let new = || Budget::new(self.per_second, self.observer.clone());
+        budgets.entry(org_id.to_owned()).or_insert_with(new).clone()
     }
 }
