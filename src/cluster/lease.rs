@@ -68,7 +68,7 @@ impl Election {
             None => Api::default_namespaced(client),
         };
         let leading_until = watch::Sender::new(Instant::now());
-        let sight = Sight { spec: None, since: Instant::now() };
+        let sight = Sight { spec: None, since: Instant::now(), existed: false };
         Self { leases, name: name.to_owned(), identity, leading_until, sight, held: Lease::default() }
     }
 
@@ -207,18 +207,19 @@ enum Move {
 struct Sight {
     spec: Option<Option<LeaseSpec>>,
     since: Instant,
+    existed: bool,
 }
 
 impl Sight {
     fn judge(&mut self, spec: Option<&LeaseSpec>, identity: &str, now: Instant) -> Move {
-        let is_first = self.spec.is_none();
+        self.existed |= spec.is_some();
         if self.spec.as_ref().is_none_or(|seen| seen.as_ref() != spec) {
             self.spec = Some(spec.cloned());
             self.since = now;
         }
         let is_free = match spec {
-            // The holder of a lease that was deleted by hand writes it again; only who has never seen one may begin at once.
-            None => is_first,
+            // The holder of a lease that was deleted by hand writes it again; only who never saw one may begin at once.
+            None => !self.existed,
             Some(spec) => holder(spec).is_none_or(|holder| holder == identity),
         };
         let rest = (self.since + DURATION).saturating_duration_since(now);
@@ -298,7 +299,7 @@ mod tests {
     /// Looks at a lease at given seconds; the last one's verdict.
     fn after(looks: &[(u64, Option<LeaseSpec>)]) -> Move {
         let start = Instant::now();
-        let mut sight = Sight { spec: None, since: start };
+        let mut sight = Sight { spec: None, since: start, existed: false };
         let verdicts =
             looks.iter().map(|(at, spec)| sight.judge(spec.as_ref(), ME, start + Duration::from_secs(*at)));
         verdicts.last().unwrap_or(Move::Wait(DURATION))
@@ -309,6 +310,7 @@ mod tests {
         let wait = |seconds| Move::Wait(Duration::from_secs(seconds));
         let cases = [
             ("the first process of an installation begins at once", vec![(0, None)], Move::Take),
+            ("and tries again when its write failed", vec![(0, None), (1, None)], Move::Take),
             ("a released lease is free", vec![(0, Some(LeaseSpec::default()))], Move::Take),
             ("an empty name is nobody's", vec![(0, Some(lease("", 1)))], Move::Take),
             ("a write whose answer was lost is taken up", vec![(0, Some(lease(ME, 1)))], Move::Take),

@@ -40,10 +40,10 @@ impl fmt::Debug for Gauges {
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let sources = &self.0;
-        let version = [([("version", env!("CARGO_PKG_VERSION").into())], 1.0)];
+        let version = [([("version", env!("CARGO_PKG_VERSION").into())], 1)];
         gauge(&mut encoder, "build_info", "The version that runs; always 1", version)?;
         let leads = Instant::now() < *sources.leading_until.borrow();
-        gauge(&mut encoder, "leader", "1 while this process leads", [([], flag(leads))])?;
+        gauge(&mut encoder, "leader", "1 while this process leads", [([], i64::from(leads))])?;
         let passes = sources.progress.by_kind();
         let passes = passes.into_iter().map(|(kind, count)| ([("kind", kind.into())], number(count)));
         gauge(&mut encoder, "reconciles_in_progress", "Passes under way, by kind", passes)?;
@@ -75,7 +75,7 @@ fn objects(encoder: &mut DescriptorEncoder, tally: &Tally) -> fmt::Result {
 }
 
 fn flows(encoder: &mut DescriptorEncoder, tally: &Tally) -> fmt::Result {
-    let each = |value: fn(&FlowRuns) -> Option<f64>| {
+    let each = |value: fn(&FlowRuns) -> Option<i64>| {
         let of = move |((namespace, name), runs): (&(String, String), &FlowRuns)| {
             value(runs).map(|value| ([("flow_namespace", text(namespace)), ("flow", text(name))], value))
         };
@@ -85,25 +85,25 @@ fn flows(encoder: &mut DescriptorEncoder, tally: &Tally) -> fmt::Result {
         encoder,
         "flow_runs_healthy",
         "1 if the last run of a flow was healthy, 0 if not",
-        each(|runs| runs.healthy.map(flag)),
+        each(|runs| runs.healthy.map(i64::from)),
     )?;
     gauge(
         encoder,
         "flow_last_success_timestamp_seconds",
         "When the last success of a flow ended",
-        each(|runs| runs.last_success.map(signed)),
+        each(|runs| runs.last_success),
     )?;
     gauge(
         encoder,
         "flow_consecutive_failures",
         "Runs of a flow that failed since its last success",
-        each(|runs| Some(signed(runs.failures))),
+        each(|runs| Some(runs.failures)),
     )?;
     let records = tally.flows.iter().flat_map(|((namespace, name), runs)| {
         ["read", "written", "failed"].into_iter().zip(runs.records).filter_map(move |(what, count)| {
             let labels =
                 [("flow_namespace", text(namespace)), ("flow", text(name)), ("records", what.into())];
-            count.map(|count| (labels, signed(count)))
+            count.map(|count| (labels, count))
         })
     });
     gauge(encoder, "flow_last_run_records", "Records of the last run of a flow", records)
@@ -114,7 +114,7 @@ fn gauge<const N: usize>(
     encoder: &mut DescriptorEncoder,
     name: &str,
     help: &str,
-    series: impl IntoIterator<Item = (Labels<N>, f64)>,
+    series: impl IntoIterator<Item = (Labels<N>, i64)>,
 ) -> fmt::Result {
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for (labels, value) in series {
@@ -132,16 +132,6 @@ fn text(text: &str) -> Cow<'static, str> {
     Cow::Owned(text.to_owned())
 }
 
-fn flag(value: bool) -> f64 {
-    f64::from(u8::from(value))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-fn number(count: u64) -> f64 {
-    count as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "seconds and counts stay far below 2^53")]
-fn signed(count: i64) -> f64 {
-    count as f64
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
