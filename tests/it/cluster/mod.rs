@@ -5,5 +5,6 @@ mod chain;
 mod change;
 mod crash;
 mod held;
+mod leader;
 mod many;
 mod namespace;
