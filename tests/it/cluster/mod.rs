@@ -7,4 +7,5 @@ mod crash;
 mod held;
 mod leader;
 mod many;
+mod metrics;
 mod namespace;
