@@ -38,7 +38,10 @@ async fn list<K: Kind>(client: &Client, view: &View) -> Result<Vec<Item>> {
     let api: Api<K> = if view.all_namespaces {
         Api::all(client.clone())
     } else {
-        Api::namespaced(client.clone(), view.namespace.as_deref().unwrap_or(client.default_namespace()))
+        Api::namespaced(
+            client.clone(),
+            view.namespace.as_deref().unwrap_or_else(|| client.default_namespace()),
+        )
     };
     let plural = K::plural(&());
     let list = api.list(&ListParams::default()).await.with_context(|| {
@@ -89,7 +92,7 @@ pub async fn act(client: &Client, target: &Target, deed: Deed) -> Result<String>
 }
 
 async fn act_on<K: Kind>(client: &Client, target: &Target, name: &str, deed: Deed) -> Result<String> {
-    let namespace = target.namespace.as_deref().unwrap_or(client.default_namespace());
+    let namespace = target.namespace.as_deref().unwrap_or_else(|| client.default_namespace());
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
     let kind = K::kind(&());
     let object = api.get(name).await.with_context(|| format!("reading {kind} {namespace}/{name}"))?;
@@ -103,7 +106,7 @@ async fn act_on<K: Kind>(client: &Client, target: &Target, name: &str, deed: Dee
             (APPROVE, json!(pending.digest), said)
         }
         Deed::Sync => {
-            let now = jiff::Timestamp::now().to_string();
+            let now = aep_operator::clock::now().to_string();
             (SYNC_REQUESTED_AT, json!(now), format!("asked for a check of {kind} {namespace}/{name}"))
         }
         Deed::Pause => (PAUSED, json!("true"), format!("paused {kind} {namespace}/{name}")),

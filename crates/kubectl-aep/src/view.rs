@@ -28,14 +28,13 @@ fn line(item: &Item) -> String {
         ("False", _) => "✘",
         _ => "●",
     };
-    let mut line = format!("{style}{mark}{style:#} {} {} ({})", item.kind, item.name, item.about);
-    if item.needs_attention || item.ready != "True" {
-        line.push_str(&format!("  {style}{}{style:#}", item.reason));
-    }
-    if let Some(run) = &item.last_run {
-        line.push_str(&format!("  last run: {run}"));
-    }
-    line
+    let reason = if item.needs_attention || item.ready != "True" {
+        format!("  {style}{}{style:#}", item.reason)
+    } else {
+        String::new()
+    };
+    let run = item.last_run.as_ref().map(|run| format!("  last run: {run}")).unwrap_or_default();
+    format!("{style}{mark}{style:#} {} {} ({}){reason}{run}", item.kind, item.name, item.about)
 }
 
 /// The lines of one namespace: every chain from its base, and what hangs nowhere.
