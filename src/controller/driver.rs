@@ -17,7 +17,7 @@ use super::upstream;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
 use crate::cluster::events::Severity;
-use crate::domain::intent::{Claim, Intent};
+use crate::domain::intent::Intent;
 use crate::domain::lookup::is_retainable;
 use crate::domain::marker::Relation;
 use crate::domain::outcome::{Class, Obstacle};
@@ -85,6 +85,7 @@ impl<K: Managed> Pass<'_, K> {
         self.resolved = true;
         let desired = self.object.desired(&refs)?;
         let hash = upstream::hash(&desired);
+        self.replacing.pair = Some(K::pair(&desired));
         let roles = self.object.roles();
         self.orient(&roles);
         self.delete_extra(K::site(&refs)).await?;
@@ -93,9 +94,12 @@ impl<K: Managed> Pass<'_, K> {
             self.observe_all(&refs, &desired).await?;
         }
         for _ in 0..TURNS {
+            self.propose(&refs, &desired)?;
             let step = plan(&self.facts(&roles));
             debug!(kind = %K::kind(&()), name = %self.object.name_any(), ?step, "step");
-            if !self.act(step, &refs, &desired, &hash).await? {
+            if step == Step::Replace {
+                self.begin_replacement(&refs, &desired, &hash, report).await?;
+            } else if !self.act(step, &refs, &desired, &hash).await? {
                 let shape = self.shape(&refs, &desired);
                 self.object.settle(self.cx, &shape, self.looked, report).await?;
                 return Ok(hash);
@@ -108,7 +112,7 @@ impl<K: Managed> Pass<'_, K> {
         ))
     }
 
-    fn shape<'s>(&'s self, refs: &'s K::Refs, desired: &'s K::Desired) -> Shape<'s, K> {
+    pub(super) fn shape<'s>(&'s self, refs: &'s K::Refs, desired: &'s K::Desired) -> Shape<'s, K> {
         Shape {
             refs,
             desired,
@@ -160,7 +164,7 @@ impl<K: Managed> Pass<'_, K> {
         Ok(())
     }
 
-    async fn observe_all(&mut self, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
+    pub(super) async fn observe_all(&mut self, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
         let known: Vec<(Role, String)> = self
             .external
             .iter()
@@ -175,7 +179,7 @@ impl<K: Managed> Pass<'_, K> {
         Ok(())
     }
 
-    async fn observe_role(
+    pub(super) async fn observe_role(
         &mut self,
         role: Role,
         id: &str,
@@ -238,7 +242,7 @@ impl<K: Managed> Pass<'_, K> {
                 self.settled = false;
                 self.observe_role(role, &id, refs, desired).await?;
             }
-            Step::Create(role) => self.create(role, refs, desired).await?,
+            Step::Create(role) => self.create(role, refs, desired, hash).await?,
             Step::Update(role) if self.settled => {
                 self.note(Happening::DriftFound);
                 self.update(role, refs, desired).await?;
@@ -252,35 +256,37 @@ impl<K: Managed> Pass<'_, K> {
                 }
             }
             Step::Contested(role, contest) => {
-                return Err(contested(role, &self.object.upstream_name(role), &contest));
+                let obstacle = contested(role, &self.object.upstream_name(role), &contest);
+                self.refuse_new_pair(obstacle, refs, hash).await?;
             }
             Step::Lost(role, id) => return Err(lost(role, &id)),
-            Step::Delete(_) | Step::Release => {
-                return Err(Obstacle::bug("a deletion step outside a deletion"));
-            }
+            other => self.act_in_replacement(other, refs, desired, hash).await?,
         }
         Ok(true)
     }
 
     /// Writes finalizer and intent, then reads the references again: a parent that is being deleted must not get a child.
-    async fn write_claim(&mut self, refs: &K::Refs, hash: &str) -> Result<(), Obstacle> {
+    pub(super) async fn write_claim(&mut self, refs: &K::Refs, hash: &str) -> Result<(), Obstacle> {
         let missing = self.object.roles().iter().filter(|role| !self.external.contains_key(role)).count();
         self.permits = K::site(refs).session.permits(missing).await;
         let now = self.now();
-        let claims = self.object.roles().into_iter().map(|role| {
-            let incarnation = self.intent.as_ref().map_or(1, |intent| intent.incarnation(role));
-            let key = self.key(role, &K::site(refs).sandbox, Some(refs)).unwrap_or_default();
-            (role, Claim { incarnation, key })
-        });
+        let former = self.intent.as_ref();
+        let mut roles = former.map(|intent| intent.roles.clone()).unwrap_or_default();
+        roles.extend(self.object.roles().into_iter().map(|role| (role, self.claim_of(role, refs))));
+        let replacement = former.and_then(|intent| intent.replacement.clone());
+        let start = former.and_then(|intent| intent.effective_start);
         let intent = Intent {
             uid: self.uid.clone(),
-            roles: claims.collect(),
+            roles,
             spec_hash: hash.to_owned(),
-            effective_start: self
-                .object
-                .effective_start(self.intent.as_ref().and_then(|intent| intent.effective_start), now),
-            time: self.intent.as_ref().map_or(now, |intent| intent.time),
+            effective_start: match replacement.as_ref().and_then(|record| record.cut) {
+                Some(cut) => Some(cut.start),
+                None => self.object.effective_start(start, now),
+            },
+            time: former.map_or(now, |intent| intent.time),
             nonce: rand::random(),
+            spent: former.map_or(0, |intent| intent.spent),
+            replacement,
         };
         self.cx.cluster.claim(&mut self.object, &intent).await?;
         self.cx.memory.note_claim(&self.uid, &intent.to_annotation());
@@ -296,7 +302,13 @@ impl<K: Managed> Pass<'_, K> {
     }
 
     /// One POST. What became of it is noted before anything else can fail.
-    async fn create(&mut self, role: Role, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
+    async fn create(
+        &mut self,
+        role: Role,
+        refs: &K::Refs,
+        desired: &K::Desired,
+        hash: &str,
+    ) -> Result<(), Obstacle> {
         let permit = self
             .permits
             .pop()
@@ -310,14 +322,17 @@ impl<K: Managed> Pass<'_, K> {
             Err(_) => Sent::Refused,
         };
         self.cx.memory.note_sent(&self.uid, role, sent);
-        let external = result?;
+        let external = match result {
+            Ok(external) => external,
+            Err(obstacle) => return self.refuse_new_pair(obstacle, refs, hash).await,
+        };
         self.events.push((Severity::Normal, Reason::Created, format!("created {role} {}", external.id)));
         let id = external.id.clone();
         self.external.insert(role, external);
         self.created.insert(role);
         self.looked = true;
         self.standings.insert(role, Standing::Owned { drift: crate::domain::drift::Drift::default() });
-        if self.object.observe_after_create(role) {
+        if self.object.observe_after_create(role) || self.is_replacing() {
             self.observe_role(role, &id, refs, desired).await?;
         }
         Ok(())

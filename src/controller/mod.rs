@@ -24,6 +24,7 @@ mod conditions;
 mod driver;
 mod pass;
 mod record;
+mod replace;
 mod report;
 mod run;
 mod secrets;

@@ -65,6 +65,7 @@ impl<K: Managed> Pass<'_, K> {
                 .into_iter()
                 .map(|(reason, note)| (Severity::Normal, reason, note)),
         );
+        report.conditions.extend(self.replacing.finding.take());
         let effect = self.count(result.as_ref().err());
         self.fill(&mut report, &result, effect);
         self.write(&report.status, effect.is_none_or(|effect| effect.event)).await?;

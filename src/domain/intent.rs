@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::replacement::Record;
 use crate::api::role::Role;
 
 /// What a custom resource is about to create upstream.
@@ -29,6 +30,17 @@ pub struct Intent {
     /// then both believe that they hold the claim.
     #[serde(default)]
     pub nonce: u32,
+    /// The highest incarnation that a replacement used which was given up: no number ever names two objects.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spent: u32,
+    /// The last replacement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<Record>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What is claimed for one role.
@@ -39,6 +51,9 @@ pub struct Claim {
     pub incarnation: u32,
     /// Value of the key that narrows a look-up, as it was when the claim was made.
     pub key: String,
+    /// Name of a dataset, as it was when the claim was made: another name in spec means another dataset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 impl Intent {
@@ -46,6 +61,20 @@ impl Intent {
     pub fn read(annotation: Option<&str>, uid: &str) -> Option<Self> {
         let intent: Self = serde_json::from_str(annotation?).ok()?;
         (intent.uid == uid).then_some(intent)
+    }
+
+    /// An intent for an object that lost its own.
+    pub fn blank(uid: &str, now: Timestamp) -> Self {
+        Self {
+            uid: uid.to_owned(),
+            roles: BTreeMap::new(),
+            spec_hash: String::new(),
+            effective_start: None,
+            time: now,
+            nonce: 0,
+            spent: 0,
+            replacement: None,
+        }
     }
 
     /// The annotation's text.
@@ -57,6 +86,12 @@ impl Intent {
     pub fn incarnation(&self, role: Role) -> u32 {
         self.roles.get(&role).map_or(1, |claim| claim.incarnation)
     }
+
+    /// An incarnation that nothing ever had.
+    pub fn next_incarnation(&self) -> u32 {
+        let claimed = self.roles.values().map(|claim| claim.incarnation).max().unwrap_or_default();
+        claimed.max(self.spent) + 1
+    }
 }
 
 #[cfg(test)]
@@ -66,11 +101,16 @@ mod tests {
     fn intent() -> Intent {
         Intent {
             uid: "u1".into(),
-            roles: BTreeMap::from([(Role::Flow, Claim { incarnation: 2, key: "source-id".into() })]),
+            roles: BTreeMap::from([(
+                Role::Flow,
+                Claim { incarnation: 2, key: "source-id".into(), name: None },
+            )]),
             spec_hash: "h".into(),
             effective_start: Some(Timestamp::UNIX_EPOCH),
             time: Timestamp::UNIX_EPOCH,
             nonce: 7,
+            spent: 0,
+            replacement: None,
         }
     }
 

@@ -92,7 +92,7 @@ fn new_flow(
             start_time: first_start(cx, shape)?,
             frequency: frequency(shape),
             interval: desired.interval.and_then(|interval| u32::try_from(interval).ok()),
-            backfill: desired.backfill,
+            backfill: backfill(shape),
         },
         options: Some(options),
     })
@@ -107,6 +107,12 @@ fn first_start(cx: &Context, shape: &FlowShape<'_>) -> Result<i64, Obstacle> {
         effective.as_second(),
         shape.refs.held_start,
     ))
+}
+
+/// Whether the first run takes what lies before the start: for a flow that replaced another one, the replacement says so.
+fn backfill(shape: &FlowShape<'_>) -> Option<bool> {
+    let of_replacement = shape.cut().and_then(|cut| cut.backfill);
+    of_replacement.filter(|_| shape.desired.interval.is_some()).or(shape.desired.backfill)
 }
 
 fn frequency(shape: &FlowShape<'_>) -> model::Frequency {
@@ -185,7 +191,7 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
             start_of(shape, observed).wanted(),
             schedule.start_time.unwrap_or_default(),
         )
-        .field("enabled", desired.enabled, is_enabled(observed))
+        .field("enabled", desired.enabled, observed.runs())
         .field(
             "errorDiagnostics",
             desired.error_diagnostics.or(options.error_diagnostics_enabled).unwrap_or_default(),
@@ -196,7 +202,7 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
             desired.partial_percent.map_or(0.0, percent),
             options.partial_ingestion_percent.unwrap_or_default(),
         );
-    let drift = match desired.backfill {
+    let drift = match backfill(shape) {
         Some(backfill) => drift.field("schedule.backfill", backfill, schedule.backfill.unwrap_or(true)),
         None => drift,
     };
@@ -211,11 +217,6 @@ fn sorted(labels: &[String]) -> String {
     let mut labels = labels.to_vec();
     labels.sort_unstable();
     labels.join(", ")
-}
-
-/// Whether the flow may run. One that is on its way somewhere may.
-fn is_enabled(observed: &model::Flow) -> bool {
-    !matches!(observed.meta.state, model::State::Disabled | model::State::Disabling | model::State::Draft)
 }
 
 fn start_of(shape: &FlowShape<'_>, observed: &model::Flow) -> Start {
@@ -255,9 +256,10 @@ fn refuse_replacement(change: &Change<'_>, field: &'static str) -> Result<(), Ob
         return Ok(());
     }
     Err(Obstacle::invalid(
-        Reason::FieldNotServed,
+        Reason::DatasetChangeRefused,
         format!(
-            "spec.{field}: a change of it needs a new dataflow, and this version of the operator does not replace one: undo the change, or delete this IngestionFlow and apply a new one"
+            "the {field} of the {} was changed upstream, which does not reach a live flow: put it back in AEP, or delete this IngestionFlow and apply it again",
+            change.role
         ),
     ))
 }
@@ -359,7 +361,7 @@ fn patch_of(shape: &FlowShape<'_>, change: &Change<'_>, observed: &model::Flow) 
         patch = patch.add("/scheduleParams/interval", interval);
     }
     if drift.has("schedule.backfill")
-        && let Some(backfill) = desired.backfill
+        && let Some(backfill) = backfill(shape)
     {
         patch = patch.add("/scheduleParams/backfill", backfill);
     }

@@ -4,6 +4,7 @@
 mod base;
 mod flow;
 mod flow_checks;
+mod flow_replace;
 mod flow_update;
 mod mapping;
 mod mapping_checks;

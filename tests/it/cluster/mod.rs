@@ -9,3 +9,4 @@ mod leader;
 mod many;
 mod metrics;
 mod namespace;
+mod replacement;

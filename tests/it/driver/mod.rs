@@ -15,6 +15,7 @@ mod crash;
 mod harness;
 mod lost;
 mod ports;
+mod replacement;
 mod rivals;
 mod stale;
 mod tape;
