@@ -29,10 +29,11 @@ impl<K: Managed> Pass<'_, K> {
             return Ok(());
         }
         self.wait_for_dependents().await?;
+        let mut roles = self.roles_to_delete();
         if self.keeps_everything().await? {
-            return self.release().await;
+            // A probe is nobody's to keep.
+            roles.retain(|role| *role == Role::Probe);
         }
-        let roles = self.roles_to_delete();
         self.orient(&roles);
         let mut site: Option<Site> = None;
         for _ in 0..TURNS {
@@ -112,13 +113,12 @@ impl<K: Managed> Pass<'_, K> {
         Role::ALL.into_iter().filter(named).collect()
     }
 
-    async fn act_in_deletion(&mut self, step: Step, site: &Site) -> Result<(), Obstacle> {
+    pub(super) async fn act_in_deletion(&mut self, step: Step, site: &Site) -> Result<(), Obstacle> {
         match step {
             Step::LookUp(role) => self.look_up(role, site, None).await,
             Step::Take(role, id) => {
                 if self.observe(role, &id, site).await?.is_some() {
-                    self.standings
-                        .insert(role, Standing::Owned { drift: crate::domain::drift::Drift::default() });
+                    self.standings.insert(role, Standing::owned());
                 }
                 Ok(())
             }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::context::Context;
+use super::rotation::Trial;
 use super::site::Site;
 use super::upstream::Object;
 use crate::aep::{Gate, Permit};
@@ -74,6 +75,15 @@ pub trait Managed: Kind {
         _shape: &Shape<'_, Self>,
     ) -> impl Future<Output = Result<(), Obstacle>> + Send {
         std::future::ready(Ok(()))
+    }
+    /// What has to work on an object of its own before one of the drifted fields reaches the real one; see
+    /// [`rotation`](super::rotation).
+    fn trial(&self, _cx: &Context, _shape: &Shape<'_, Self>, _drift: &Drift) -> Option<Trial> {
+        None
+    }
+    /// What an obstacle means for a condition that only this kind has.
+    fn finding(_obstacle: &Obstacle) -> Option<Finding> {
+        None
     }
     /// What is to be done in the cluster before the finalizer goes.
     fn before_release(&self, _cx: &Context) -> impl Future<Output = Result<(), Obstacle>> + Send {

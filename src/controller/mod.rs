@@ -14,6 +14,7 @@ pub mod kinds;
 pub mod managed;
 pub mod memory;
 pub mod obstacle;
+pub mod rotation;
 pub mod site;
 pub mod trigger;
 pub mod upstream;

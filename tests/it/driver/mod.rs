@@ -15,6 +15,7 @@ mod harness;
 mod lost;
 mod ports;
 mod rivals;
+mod rotation;
 mod stale;
 mod tape;
 
