@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use tracing::debug;
 
 use super::driver::{TURNS, waiting_for_answer};
-use super::managed::Managed;
+use super::managed::{Managed, Parting};
 use super::pass::{Pass, contested};
 use super::site::Site;
 use super::upstream;
@@ -146,8 +146,18 @@ impl<K: Managed> Pass<'_, K> {
                 ),
             ));
         }
+        if let Some(why) = self.kept_for(role, &external.id, site).await? {
+            let note = format!("kept upstream: {role} {}: {why}", external.id);
+            self.events.push((Severity::Normal, Reason::Retained, note));
+            self.kept.insert(role);
+            return Ok(());
+        }
         let marker = self.marker(role, &site.sandbox);
         let gate = self.write_gate();
+        let parting =
+            Parting { role, id: &external.id, marker: &marker, external: &self.external, gate: &gate };
+        let noted = self.object.before_delete(self.cx, site, parting).await?;
+        self.events.extend(noted.map(|(reason, note)| (Severity::Normal, reason, note)));
         upstream::delete(site, &gate, role, &external.id, &marker).await?;
         self.events.push((Severity::Normal, Reason::Deleted, format!("deleted {role} {}", external.id)));
         self.external.remove(&role);

@@ -85,6 +85,15 @@ pub trait Managed: Kind {
     fn finding(_obstacle: &Obstacle) -> Option<Finding> {
         None
     }
+    /// What is to be done upstream before an object of a custom resource under deletion goes; returns what to tell.
+    fn before_delete(
+        &self,
+        _cx: &Context,
+        _site: &Site,
+        _parting: Parting<'_>,
+    ) -> impl Future<Output = Result<Option<(Reason, String)>, Obstacle>> + Send {
+        std::future::ready(Ok(None))
+    }
     /// What is to be done in the cluster before the finalizer goes.
     fn before_release(&self, _cx: &Context) -> impl Future<Output = Result<(), Obstacle>> + Send {
         std::future::ready(Ok(()))
@@ -214,6 +223,20 @@ pub struct Change<'a> {
     pub object: &'a Object,
     /// What differs.
     pub drift: &'a Drift,
+    /// Closed when the lease is lost.
+    pub gate: &'a Gate,
+}
+
+/// An object that is about to be deleted.
+pub struct Parting<'a> {
+    /// The role.
+    pub role: Role,
+    /// Adobe's id.
+    pub id: &'a str,
+    /// The marker that it carries if it is ours.
+    pub marker: &'a Marker,
+    /// All upstream objects of the custom resource that are known.
+    pub external: &'a External,
     /// Closed when the lease is lost.
     pub gate: &'a Gate,
 }

@@ -28,6 +28,7 @@ mod record;
 mod report;
 mod run;
 mod secrets;
+mod usage;
 
 pub use context::{Context, Settings};
 pub use driver::reconcile;

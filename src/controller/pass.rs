@@ -47,6 +47,8 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) objects: BTreeMap<Role, Object>,
     /// Roles whose POST may have been sent before this pass, by this process or another.
     pub(super) doubtful: BTreeSet<Role>,
+    /// Roles whose object a deletion leaves upstream, because something still uses it.
+    pub(super) kept: BTreeSet<Role>,
     /// Roles patched in this pass.
     pub(super) patched: BTreeSet<Role>,
     /// Roles created in this pass.
@@ -99,6 +101,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             standings: BTreeMap::new(),
             objects: BTreeMap::new(),
             doubtful: BTreeSet::new(),
+            kept: BTreeSet::new(),
             patched: BTreeSet::new(),
             created: BTreeSet::new(),
             recalled: BTreeMap::new(),
@@ -179,7 +182,7 @@ impl<'a, K: Managed> Pass<'a, K> {
         let facts_of = |role: &Role| RoleFacts {
             role: *role,
             standing: self.standings.get(role).cloned().unwrap_or(Standing::Unsent),
-            keep: self.object.keeps(*role),
+            keep: self.kept.contains(role) || self.object.keeps(*role),
         };
         Facts {
             deleting: self.is_deleting(),

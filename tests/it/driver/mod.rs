@@ -11,6 +11,7 @@
 mod apiserver;
 mod change;
 mod crash;
+mod deletion;
 mod harness;
 mod lost;
 mod ports;
