@@ -4,6 +4,8 @@ mod bad_input;
 mod chain;
 mod change;
 mod crash;
+mod deletion;
 mod held;
 mod many;
 mod namespace;
+mod rotation;
