@@ -31,7 +31,7 @@ const TRIED_AND_APPLIED: [&str; 3] =
 
 async fn until_patched(world: &World, since: u64, count: usize) -> Result<Vec<Call>> {
     world
-        .until("the new key to reach the connection", async || {
+        .until_within(Duration::from_mins(4), "the new key to reach the connections", async || {
             let calls = world.calls(since).await?;
             let patches = calls.iter().filter(|call| call.line == "PATCH /connections/{id}").count();
             Ok((patches >= count).then_some(calls))
