@@ -25,6 +25,7 @@ pub enum Command {
 
 /// Settings of the operator. Each can be given as an environment variable.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each flag is a setting of its own")]
 pub struct RunArgs {
     /// Gateway of Adobe Experience Platform.
     #[arg(long, env = "AEP_URL", default_value = "https://platform.adobe.io")]
@@ -65,6 +66,21 @@ pub struct RunArgs {
     /// Try a changed Stripe key on a connection of its own before the real one gets it, so that a typo stops no flow.
     #[arg(long, env = "VERIFY_ROTATION", default_value_t = true, action = clap::ArgAction::Set)]
     pub verify_rotation: bool,
+    /// Take turns with other processes of the same lease: one works, the others stand by. Needed for more than one replica.
+    #[arg(long, env = "LEADER_ELECT")]
+    pub leader_elect: bool,
+    /// Name of the lease. Installations that share a namespace need one each.
+    #[arg(long, env = "LEASE_NAME", default_value = "aep-operator")]
+    pub lease_name: String,
+    /// Namespace of the lease. Default: the operator's own.
+    #[arg(long, env = "LEASE_NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// How long one pass over an object may take before /healthz says that the operator is stuck.
+    #[arg(long, env = "STUCK_AFTER", default_value = "30m", value_parser = duration)]
+    pub stuck_after: Duration,
+    /// Give each flow metrics of its own, with its namespace and name as labels.
+    #[arg(long, env = "METRICS_PER_FLOW")]
+    pub metrics_per_flow: bool,
     /// Address of health checks and metrics.
     #[arg(long, env = "HTTP_ADDR", default_value = "0.0.0.0:8080")]
     pub http_addr: SocketAddr,

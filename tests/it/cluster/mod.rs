@@ -6,6 +6,7 @@ mod change;
 mod crash;
 mod deletion;
 mod held;
+mod leader;
 mod many;
 mod namespace;
 mod rotation;

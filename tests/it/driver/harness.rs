@@ -15,6 +15,7 @@ use aep_operator::controller::rotation::Trials;
 use aep_operator::controller::wake::Wake;
 use aep_operator::controller::{Context, Settings, reconcile};
 use aep_operator::domain::outcome::Obstacle;
+use aep_operator::telemetry::{Census, Metrics, Progress};
 use aep_sim::{Config, Sim};
 use kube::runtime::controller::Action;
 use rand::SeedableRng;
@@ -22,6 +23,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::apiserver::ApiServer;
 use super::ports::{Wire, client};
@@ -51,7 +53,7 @@ pub struct Process {
     pub cx: Arc<Context>,
     /// Its exchanges.
     pub tape: Tape,
-    _leader: watch::Sender<bool>,
+    _leader: watch::Sender<Instant>,
 }
 
 /// How one pass ended.
@@ -88,7 +90,12 @@ pub enum Order {
 impl World {
     /// A world with the two Secrets and nothing else.
     pub fn new() -> Self {
-        let world = Self { api: ApiServer::new(), sim: Sim::new(Config::default()), trace: Arc::default() };
+        Self::configured(Config::default())
+    }
+
+    /// The same, with another Adobe.
+    pub fn configured(config: Config) -> Self {
+        let world = Self { api: ApiServer::new(), sim: Sim::new(config), trace: Arc::default() };
         world.api.apply(&objects::platform_secret());
         world.api.apply(&objects::stripe_secret());
         world
@@ -114,16 +121,21 @@ impl World {
 
     /// A process that meets every object by an event.
     pub fn blank_process(&self, label: &'static str, plan: Plan) -> Process {
+        self.paced_process(label, plan, 1_000_000.0)
+    }
+
+    /// A process that meets every object by an event, and keeps to so many requests per second and organisation.
+    pub fn paced_process(&self, label: &'static str, plan: Plan, requests_per_second: f64) -> Process {
         let tape = Tape::new(label, plan, Arc::clone(&self.trace));
         let settings = aep::Settings {
             aep_url: "http://aep.test".to_owned(),
             ims_url: "http://ims.test".to_owned(),
             allow_http: true,
-            requests_per_second: 1_000_000.0,
+            requests_per_second,
             ..aep::Settings::default()
         };
         let wire = Arc::new(Wire::new(self.sim.clone(), tape.clone()));
-        let (leader, is_leader) = watch::channel(true);
+        let (leader, leading_until) = aep::sole_leadership();
         let cx = Context {
             cluster: Cluster::new(client(self.api.clone(), tape.clone()), Some(label.to_owned())),
             aep: Aep::new(settings, wire).expect("the settings should be valid"),
@@ -140,7 +152,10 @@ impl World {
             known: Known::default(),
             trials: Trials::default(),
             wake: Wake::default(),
-            leader: is_leader,
+            metrics: Metrics::default(),
+            progress: Progress::default(),
+            census: Census::default(),
+            leading_until,
         };
         Process { cx: Arc::new(cx), tape, _leader: leader }
     }
