@@ -25,7 +25,7 @@ pub enum Command {
 
 /// Settings of the operator. Each can be given as an environment variable.
 #[derive(Debug, Clone, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each flag is a setting of its own")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct RunArgs {
     /// Gateway of Adobe Experience Platform.
     #[arg(long, env = "AEP_URL", default_value = "https://platform.adobe.io")]

@@ -112,7 +112,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
 /// When this process may work: always, or while it holds the lease.
 enum Tenure {
     Sole(watch::Sender<Instant>, watch::Receiver<Instant>),
-    Elected(Election),
+    Elected(Box<Election>),
 }
 
 impl Tenure {
@@ -124,7 +124,8 @@ impl Tenure {
         // The name of a pod stays when its container is started again, and the process before must not be taken for this one.
         let instance = args.instance.as_deref().unwrap_or("aep-operator");
         let identity = format!("{instance}_{}", uuid::Uuid::new_v4());
-        Self::Elected(Election::new(cluster, args.lease_namespace.as_deref(), &args.lease_name, identity))
+        let namespace = args.lease_namespace.as_deref();
+        Self::Elected(Box::new(Election::new(cluster, namespace, &args.lease_name, identity)))
     }
 
     fn leading_until(&self) -> watch::Receiver<Instant> {

@@ -168,7 +168,7 @@ impl Election {
             match within(self.leases.replace(&self.name, &PostParams::default(), &self.held)).await {
                 Ok(_) => return info!(lease = self.name, "the lease is released"),
                 Err(error) => {
-                    debug!(lease = self.name, error = chain(&error), "the lease is not released yet")
+                    debug!(lease = self.name, error = chain(&error), "the lease is not released yet");
                 }
             }
         }
@@ -203,9 +203,10 @@ enum Move {
     Wait(Duration),
 }
 
-/// What a candidate saw last, and since when. A lease that is not there is `Some(None)`.
+/// What a candidate saw last, and since when.
 struct Sight {
-    spec: Option<Option<LeaseSpec>>,
+    /// `None` for a lease that is not there.
+    spec: Option<LeaseSpec>,
     since: Instant,
     existed: bool,
 }
@@ -213,8 +214,8 @@ struct Sight {
 impl Sight {
     fn judge(&mut self, spec: Option<&LeaseSpec>, identity: &str, now: Instant) -> Move {
         self.existed |= spec.is_some();
-        if self.spec.as_ref().is_none_or(|seen| seen.as_ref() != spec) {
-            self.spec = Some(spec.cloned());
+        if self.spec.as_ref() != spec {
+            self.spec = spec.cloned();
             self.since = now;
         }
         let is_free = match spec {

@@ -189,7 +189,8 @@ impl<K: Managed> Pass<'_, K> {
     /// Counts what the status says for the first time.
     fn count_transitions(&self, before: &CommonStatus, after: &CommonStatus) {
         if before.applied_hash.is_none() && after.applied_hash.is_some() {
-            let created = self.object.meta().creation_timestamp.as_ref().map_or(self.now(), |time| time.0);
+            let created =
+                self.object.meta().creation_timestamp.as_ref().map_or_else(|| self.now(), |time| time.0);
             let age = Duration::try_from(self.now().duration_since(created)).unwrap_or_default();
             self.cx.metrics.became_ready(&K::kind(&()), age);
         }

@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use super::gauges::{Gauges, Sources};
 use crate::aep::{CallReport, ErrorKind, Lane, Observer};
 use crate::api::KINDS;
-use crate::domain::outcome::Obstacle;
+use crate::domain::outcome::{Class, Obstacle};
 
 /// What the metrics page is, for its reader.
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
@@ -104,9 +104,12 @@ impl Default for Metrics {
         }));
         // A series that begins with its first increment hides that increment from every rate.
         for kind in KINDS {
+            let labels = [("kind", kind.into())];
             for counters in &metrics.0.happenings {
-                drop(counters.get_or_create(&[("kind", kind.into())]));
+                drop(counters.get_or_create(&labels));
             }
+            let [kind] = labels;
+            drop(metrics.0.reconcile_seconds.get_or_create(&[kind, ("outcome", Class::Bug.as_str().into())]));
         }
         metrics
     }

@@ -1,17 +1,17 @@
-//! The metrics page: every name and every label, and what the alerts and the dashboard may refer to.
+//! The metrics page, every name and every label of it; and that alerts and dashboard refer to nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::census::Sighted;
 use super::metrics::Happening;
 use super::{Census, Metrics, Page, Progress, Sources};
 use crate::aep::{self, Aep, CallReport, ErrorKind, Lane, Observer, Operation};
-use crate::api::condition::Reason;
+use crate::api::condition::{ConditionType, Reason};
 use crate::api::{IngestionFlowStatus, KINDS, all_crds};
 use crate::domain::outcome::{Class, Obstacle};
 
@@ -115,7 +115,7 @@ fn contract_of(page: &str) -> Contract {
                 .filter_map(|end| name.strip_suffix(end))
                 .find(|name| metrics.contains_key(*name))
                 .unwrap_or(name);
-            let names = regex_of_labels(labels);
+            let names = names_of_labels(labels);
             metrics.get_mut(family).unwrap_or_else(|| panic!("{family} has a type")).1.extend(names);
         }
     }
@@ -123,7 +123,7 @@ fn contract_of(page: &str) -> Contract {
 }
 
 /// Names of the labels in `a="x",b="y"}`; values hold no quotes.
-fn regex_of_labels(labels: &str) -> Vec<String> {
+fn names_of_labels(labels: &str) -> Vec<String> {
     labels
         .trim_end_matches('}')
         .split(',')
@@ -183,4 +183,98 @@ fn values_tell_what_happened() {
 fn the_kinds_are_those_of_the_definitions() {
     let kinds: Vec<_> = all_crds().into_iter().map(|crd| crd.spec.names.kind).collect();
     assert_eq!(kinds, KINDS);
+}
+
+fn repository(file: &str) -> String {
+    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+}
+
+/// Every expression of the alert rules, with the texts that may name labels, and of the dashboard.
+fn expressions() -> Vec<(String, String)> {
+    let rules: Value = serde_saphyr::from_str(&repository("charts/aep-operator/files/alerts.yaml")).unwrap();
+    let dashboard: Value =
+        serde_json::from_str(&repository("charts/aep-operator/files/dashboard.json")).unwrap();
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let rules = list(&rules["groups"]).into_iter().flat_map(|group| list(&group["rules"]));
+    let rules = rules.map(|rule| (text(&rule["expr"]), rule["annotations"].to_string()));
+    let targets = list(&dashboard["panels"]).into_iter().flat_map(|panel| list(&panel["targets"]));
+    let targets = targets.map(|target| (text(&target["expr"]), text(&target["legendFormat"])));
+    rules.chain(targets).collect()
+}
+
+/// The words that follow each occurrence of `before`, up to a character that is no part of a name.
+fn words_after<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(before)
+        .map(|(at, _)| &text[at + before.len()..])
+        .map(|rest| &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())])
+        .collect()
+}
+
+/// What is wrong with an expression, seen from the contract.
+fn strangers(expression: &str, texts: &str) -> Vec<String> {
+    let mut strangers = Vec::new();
+    // What a scrape adds, and what Prometheus makes of a histogram.
+    let mut known: BTreeSet<&str> = BTreeSet::from(["le", "job", "namespace"]);
+    for name in words_after(expression, "aep_operator_") {
+        let name = format!("aep_operator_{name}");
+        let metric = CONTRACT.iter().find(|(known, type_, _)| {
+            let ends: &[&str] = if *type_ == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+            ends.iter().any(|end| name == format!("{known}{end}"))
+        });
+        match metric {
+            Some((_, _, labels)) => known.extend(*labels),
+            None => strangers.push(name),
+        }
+    }
+    for matchers in expression.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
+        for matcher in matchers.split(',') {
+            let (label, value) = matcher.split_once('=').unwrap();
+            let (label, value) = (label.trim().trim_end_matches('!'), value.trim_matches('"'));
+            let is_known = known.contains(label)
+                && match label {
+                    "kind" => KINDS.contains(&value),
+                    "type" => ConditionType::ALL.iter().any(|type_| type_.as_str() == value),
+                    "status" | "ready" => ["True", "False", "Unknown"].contains(&value),
+                    _ => true,
+                };
+            if !is_known {
+                strangers.push(matcher.to_owned());
+            }
+        }
+    }
+    let by = expression.split(" by (").skip(1).filter_map(|rest| rest.split(')').next());
+    let grouped = by.flat_map(|labels| labels.split(", "));
+    let named = words_after(texts, "$labels.").into_iter().chain(words_after(texts, "{{"));
+    let of_value = |name: &&str| !name.is_empty();
+    strangers.extend(
+        grouped.chain(named.filter(of_value)).filter(|label| !known.contains(label)).map(str::to_owned),
+    );
+    strangers
+}
+
+#[test]
+fn alerts_and_dashboard_refer_only_to_what_the_page_shows() {
+    let expressions = expressions();
+    assert!(expressions.len() > 40, "{} expressions", expressions.len());
+    for (expression, texts) in &expressions {
+        assert_eq!(strangers(expression, texts), Vec::<String>::new(), "{expression}");
+        for (open, close) in [('(', ')'), ('{', '}'), ('[', ']')] {
+            let count = |wanted| expression.chars().filter(|c| *c == wanted).count();
+            assert_eq!(count(open), count(close), "{expression}");
+        }
+    }
+    let wrong = "sum by (sort) (aep_operator_conditions{type=\"Redy\"}) + aep_operator_objekts";
+    assert_eq!(strangers(wrong, "{{colour}}"), ["aep_operator_objekts", "type=\"Redy\"", "sort", "colour"]);
+}
+
+#[test]
+fn every_metric_has_its_line_in_the_documentation() {
+    let page = repository("docs/observability.md");
+    for (name, _, labels) in CONTRACT {
+        let line = page.lines().find(|line| line.starts_with(&format!("| `{name}`")));
+        let line = line.unwrap_or_else(|| panic!("no {name}"));
+        assert!(labels.iter().all(|label| line.contains(&format!("`{label}`"))), "{line}");
+    }
 }

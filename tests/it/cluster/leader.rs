@@ -12,7 +12,7 @@ use testbed::Operator;
 use super::many::one_object_per_role;
 use crate::support::World;
 use crate::support::objects::{base, chain};
-use crate::support::operators::{LEASES, check_outputs};
+use crate::support::operators::{LEASES, check_outputs, value};
 use crate::support::world::{DEADLINE, Settings};
 
 /// How long a dead leader may stand in the way.
@@ -30,9 +30,7 @@ async fn pair(name: &str) -> Result<(World, Operator)> {
 }
 
 async fn leads(operator: &Operator) -> Result<bool> {
-    let page = operator.metrics().await?;
-    let line = page.lines().find_map(|line| line.strip_prefix("aep_operator_leader "));
-    Ok(line.context("the page has a leader flag")? == "1")
+    Ok(value(&operator.metrics().await?, "aep_operator_leader", &[]) == 1)
 }
 
 async fn until_it_leads(world: &World, operator: &Operator) -> Result<Duration> {

@@ -8,5 +8,6 @@ mod deletion;
 mod held;
 mod leader;
 mod many;
+mod metrics;
 mod namespace;
 mod rotation;

@@ -22,8 +22,8 @@ pub fn start_operator(
     watched: &str,
 ) -> Result<Operator> {
     let mut options = OperatorOptions::new(kubeconfig, sim.aep_url(), sim.ims_url());
-    options.name = name.to_owned();
-    options.args = settings.operator.clone();
+    name.clone_into(&mut options.name);
+    options.args.clone_from(&settings.operator);
     options.args.extend(["--watch-namespaces".to_owned(), watched.to_owned()]);
     if settings.elect {
         options.args.push("--leader-elect".to_owned());
@@ -70,6 +70,17 @@ pub async fn check_outputs(operator: &Operator) -> Result<()> {
     holds_no_secret("log", &log)?;
     // A process that has ended shows no page.
     holds_no_secret("metrics", &operator.metrics().await.unwrap_or_default())
+}
+
+/// The value of one series of the metrics page, zero for one that is not there. `labels` are a part of those it has, in any order.
+pub fn value(page: &str, metric: &str, labels: &[(&str, &str)]) -> u64 {
+    let wanted: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+    let series = page.lines().filter_map(|line| line.strip_prefix(metric)?.rsplit_once(' '));
+    series
+        .filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'))
+        .filter(|(labels, _)| wanted.iter().all(|label| labels.contains(label)))
+        .filter_map(|(_, value)| value.parse::<u64>().ok())
+        .sum()
 }
 
 /// No secret of a test stands in the text.
