@@ -5,6 +5,7 @@ mod base;
 mod flow;
 mod flow_checks;
 mod flow_update;
+mod history;
 mod mapping;
 mod mapping_checks;
 mod mapping_update;

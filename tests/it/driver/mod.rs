@@ -12,10 +12,12 @@ mod apiserver;
 mod budget;
 mod change;
 mod crash;
+mod deletion;
 mod harness;
 mod lost;
 mod ports;
 mod rivals;
+mod rotation;
 mod stale;
 mod tape;
 
