@@ -63,6 +63,9 @@ pub struct RunArgs {
     /// Put a finalizer on Secrets in use, so that a deleted namespace does not lose the credentials first.
     #[arg(long, env = "PROTECT_SECRETS", default_value_t = true, action = clap::ArgAction::Set)]
     pub protect_secrets: bool,
+    /// Try a changed Stripe key on a connection of its own before the real one gets it, so that a typo stops no flow.
+    #[arg(long, env = "VERIFY_ROTATION", default_value_t = true, action = clap::ArgAction::Set)]
+    pub verify_rotation: bool,
     /// Take turns with other processes of the same lease: one works, the others stand by. Needed for more than one replica.
     #[arg(long, env = "LEADER_ELECT")]
     pub leader_elect: bool,

@@ -17,6 +17,7 @@ use crate::cluster::lease::{Election, Lost};
 use crate::cluster::{self, Cluster};
 use crate::controller::context::Known;
 use crate::controller::memory::Memory;
+use crate::controller::rotation::Trials;
 use crate::controller::wake::Wake;
 use crate::controller::{self, Context, Countdown, Scope, Settings};
 use crate::http;
@@ -247,10 +248,12 @@ async fn context(
             lookup_grace: args.lookup_grace,
             held_start: args.held_start,
             protect_secrets: args.protect_secrets,
+            verify_rotation: args.verify_rotation,
             concurrency: args.concurrency,
         },
         memory: Memory::default(),
         known: Known::default(),
+        trials: Trials::default(),
         wake: Wake::default(),
         metrics,
         progress: Progress::default(),

@@ -54,6 +54,16 @@ impl Credentials {
         }
     }
 
+    /// Differs whenever the credential does. Only to be hashed with a salt: it is not one by itself.
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for part in [&self.client_id, self.client_secret.expose_secret(), &self.org_id, self.scopes()] {
+            digest.update(part.len().to_be_bytes());
+            digest.update(part);
+        }
+        digest.finalize().into()
+    }
+
     /// The form that IMS takes (Adobe: "Server to server authentication").
     pub(super) fn token_form(&self) -> Vec<u8> {
         let mut form = Vec::with_capacity(4096);

@@ -264,6 +264,11 @@ impl Session {
         &self.credentials.client_id
     }
 
+    /// Differs whenever the credential does. Only to be hashed with a salt: it is not one by itself.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.credentials.fingerprint()
+    }
+
     /// Takes `count` permits ahead, so that nothing waits between a claim and the creation it announces. Waits as long as the
     /// budget makes it wait; cancel-safe.
     pub async fn permits(&self, count: usize) -> Vec<Permit> {

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use tracing::debug;
 
 use super::driver::{TURNS, waiting_for_answer};
-use super::managed::Managed;
+use super::managed::{Managed, Parting};
 use super::pass::{Pass, contested};
 use super::site::Site;
 use super::upstream;
@@ -29,10 +29,11 @@ impl<K: Managed> Pass<'_, K> {
             return Ok(());
         }
         self.wait_for_dependents().await?;
+        let mut roles = self.roles_to_delete();
         if self.keeps_everything().await? {
-            return self.release().await;
+            // A probe is nobody's to keep.
+            roles.retain(|role| *role == Role::Probe);
         }
-        let roles = self.roles_to_delete();
         self.orient(&roles);
         let mut site: Option<Site> = None;
         for _ in 0..TURNS {
@@ -112,13 +113,12 @@ impl<K: Managed> Pass<'_, K> {
         Role::ALL.into_iter().filter(named).collect()
     }
 
-    async fn act_in_deletion(&mut self, step: Step, site: &Site) -> Result<(), Obstacle> {
+    pub(super) async fn act_in_deletion(&mut self, step: Step, site: &Site) -> Result<(), Obstacle> {
         match step {
             Step::LookUp(role) => self.look_up(role, site, None).await,
             Step::Take(role, id) => {
                 if self.observe(role, &id, site).await?.is_some() {
-                    self.standings
-                        .insert(role, Standing::Owned { drift: crate::domain::drift::Drift::default() });
+                    self.standings.insert(role, Standing::owned());
                 }
                 Ok(())
             }
@@ -146,8 +146,18 @@ impl<K: Managed> Pass<'_, K> {
                 ),
             ));
         }
+        if let Some(why) = self.kept_for(role, &external.id, site).await? {
+            let note = format!("kept upstream: {role} {}: {why}", external.id);
+            self.events.push((Severity::Normal, Reason::Retained, note));
+            self.kept.insert(role);
+            return Ok(());
+        }
         let marker = self.marker(role, &site.sandbox);
         let gate = self.write_gate();
+        let parting =
+            Parting { role, id: &external.id, marker: &marker, external: &self.external, gate: &gate };
+        let noted = self.object.before_delete(self.cx, site, parting).await?;
+        self.events.extend(noted.map(|(reason, note)| (Severity::Normal, reason, note)));
         upstream::delete(site, &gate, role, &external.id, &marker).await?;
         self.events.push((Severity::Normal, Reason::Deleted, format!("deleted {role} {}", external.id)));
         self.cx.memory.forget_sent(&self.uid, role);

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::memory::Memory;
+use super::rotation::Trials;
 use super::wake::Wake;
 use crate::aep::Aep;
 use crate::cluster::Cluster;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub held_start: Duration,
     /// Whether Secrets in use get a finalizer.
     pub protect_secrets: bool,
+    /// Whether a changed Stripe key is tried on a connection of its own first.
+    pub verify_rotation: bool,
     /// Concurrent reconciles per kind.
     pub concurrency: u16,
 }
@@ -44,6 +47,8 @@ pub struct Context {
     pub memory: Memory,
     /// Facts about organisations and sandboxes that do not change while the process lives.
     pub known: Known,
+    /// Verdicts on new keys.
+    pub trials: Trials,
     /// Wakes single objects.
     pub wake: Wake,
     /// What is counted.

@@ -15,8 +15,10 @@ use super::pass::{Pass, contested};
 use super::site::Site;
 use super::upstream;
 use crate::api::condition::Reason;
+use crate::api::policy::DriftPolicy;
 use crate::api::role::Role;
 use crate::cluster::events::Severity;
+use crate::domain::drift::Drift;
 use crate::domain::intent::Intent;
 use crate::domain::lookup::is_retainable;
 use crate::domain::marker::Relation;
@@ -89,6 +91,7 @@ impl<K: Managed> Pass<'_, K> {
         let roles = self.object.roles();
         self.orient(&roles);
         self.delete_extra(K::site(&refs)).await?;
+        self.clear_probe(K::site(&refs)).await?;
         self.settled = self.is_settled(&hash);
         if self.should_look() {
             self.observe_all(&refs, &desired).await?;
@@ -138,7 +141,7 @@ impl<K: Managed> Pass<'_, K> {
     fn should_look(&self) -> bool {
         let asked = self.cx.memory.take_check(&self.uid);
         let handled = self.object.status().and_then(|status| K::common(status).last_handled_sync.clone());
-        asked || !self.settled || !self.is_ready() || self.sync_token() != handled
+        asked || !self.settled || !self.is_ready() || self.is_stalled() || self.sync_token() != handled
     }
 
     /// Deletes what this process created although another one's object was recorded.
@@ -234,7 +237,7 @@ impl<K: Managed> Pass<'_, K> {
             Step::Wait(role, grace) => return Err(waiting_for_answer(role, grace)),
             Step::Claim => {
                 self.object.check(self.cx, &self.shape(refs, desired)).await?;
-                self.write_claim(refs, hash).await?;
+                self.write_claim(refs, hash, None).await?;
             }
             Step::LookUp(role) => self.look_up(role, K::site(refs), Some(refs)).await?,
             Step::Take(role, id) => {
@@ -242,7 +245,11 @@ impl<K: Managed> Pass<'_, K> {
                 self.settled = false;
                 self.observe_role(role, &id, refs, desired).await?;
             }
-            Step::Create(role) => self.create(role, refs, desired, hash).await?,
+            Step::Create(role) => {
+                if let Err(obstacle) = self.create(role, refs, desired).await {
+                    self.refuse_new_pair(obstacle, refs, hash).await?;
+                }
+            }
             Step::Update(role) if self.settled => {
                 self.note(Happening::DriftFound);
                 self.update(role, refs, desired).await?;
@@ -266,18 +273,23 @@ impl<K: Managed> Pass<'_, K> {
     }
 
     /// Writes finalizer and intent, then reads the references again: a parent that is being deleted must not get a child.
-    pub(super) async fn write_claim(&mut self, refs: &K::Refs, hash: &str) -> Result<(), Obstacle> {
-        let missing = self.object.roles().iter().filter(|role| !self.external.contains_key(role)).count();
+    /// `also` is a role that exists for this pass only.
+    pub(super) async fn write_claim(
+        &mut self,
+        refs: &K::Refs,
+        hash: &str,
+        also: Option<Role>,
+    ) -> Result<(), Obstacle> {
+        let roles: Vec<Role> = self.object.roles().into_iter().chain(also).collect();
+        let missing = roles.iter().filter(|role| !self.external.contains_key(role)).count();
         self.permits = K::site(refs).session.permits(missing).await;
         let now = self.now();
         let former = self.intent.as_ref();
-        let mut roles = former.map(|intent| intent.roles.clone()).unwrap_or_default();
-        roles.extend(self.object.roles().into_iter().map(|role| (role, self.claim_of(role, refs))));
         let replacement = former.and_then(|intent| intent.replacement.clone());
         let start = former.and_then(|intent| intent.effective_start);
         let intent = Intent {
             uid: self.uid.clone(),
-            roles,
+            roles: roles.into_iter().map(|role| (role, self.claim_of(role, refs))).collect(),
             spec_hash: hash.to_owned(),
             effective_start: match replacement.as_ref().and_then(|record| record.cut) {
                 Some(cut) => Some(cut.start),
@@ -288,11 +300,10 @@ impl<K: Managed> Pass<'_, K> {
             spent: former.map_or(0, |intent| intent.spent),
             replacement,
         };
-        self.cx.cluster.claim(&mut self.object, &intent).await?;
-        self.cx.memory.note_claim(&self.uid, &intent.to_annotation());
+        self.put_intent(intent).await?;
+        self.note_unsent(also);
         self.claimed_at = Some(Instant::now());
         self.claim = ClaimState::Fresh;
-        self.intent = Some(intent);
         let again = self.object.resolve(self.cx).await?;
         if upstream::hash(&self.object.desired(&again)?) == hash {
             Ok(())
@@ -301,13 +312,20 @@ impl<K: Managed> Pass<'_, K> {
         }
     }
 
+    /// Writes the intent, with the resource version that was read.
+    pub(super) async fn put_intent(&mut self, intent: Intent) -> Result<(), Obstacle> {
+        self.cx.cluster.claim(&mut self.object, &intent).await?;
+        self.cx.memory.note_claim(&self.uid, &intent.to_annotation());
+        self.intent = Some(intent);
+        Ok(())
+    }
+
     /// One POST. What became of it is noted before anything else can fail.
-    async fn create(
+    pub(super) async fn create(
         &mut self,
         role: Role,
         refs: &K::Refs,
         desired: &K::Desired,
-        hash: &str,
     ) -> Result<(), Obstacle> {
         let permit = self
             .permits
@@ -322,16 +340,13 @@ impl<K: Managed> Pass<'_, K> {
             Err(_) => Sent::Refused,
         };
         self.cx.memory.note_sent(&self.uid, role, sent);
-        let external = match result {
-            Ok(external) => external,
-            Err(obstacle) => return self.refuse_new_pair(obstacle, refs, hash).await,
-        };
+        let external = result?;
         self.events.push((Severity::Normal, Reason::Created, format!("created {role} {}", external.id)));
         let id = external.id.clone();
         self.external.insert(role, external);
         self.created.insert(role);
         self.looked = true;
-        self.standings.insert(role, Standing::Owned { drift: crate::domain::drift::Drift::default() });
+        self.standings.insert(role, Standing::owned());
         if self.object.observe_after_create(role) || self.is_replacing() {
             self.observe_role(role, &id, refs, desired).await?;
         }
@@ -352,31 +367,39 @@ impl<K: Managed> Pass<'_, K> {
         }
     }
 
+    /// What is left beside a refused secret is sent only where drift is corrected: whose difference it is cannot be told then.
+    fn may_not_send(&self, rest: &Drift) -> bool {
+        rest.is_empty() || self.object.drift_policy() == DriftPolicy::Report
+    }
+
     /// Patches one object and reads it back. A stale etag means somebody else wrote: read, compare and try again.
     async fn update(&mut self, role: Role, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
         for _ in 0..PATCHES {
-            let Some(Standing::Owned { drift }) = self
-                .standings
-                .get(&role)
-                .filter(|standing| matches!(standing, Standing::Owned { drift } if !drift.is_empty()))
-            else {
-                return Ok(());
+            let drift = match self.standings.get(&role) {
+                Some(Standing::Owned { drift }) if !drift.is_empty() => drift.clone(),
+                _ => return Ok(()),
             };
             if !self.objects.contains_key(&role) {
                 let id = self.shape(refs, desired).id(role)?.to_owned();
                 self.observe_role(role, &id, refs, desired).await?;
                 continue;
             }
+            let (drift, refusal) = self.tried(refs, desired, drift).await?;
+            if let Some(refusal) = refusal.clone().filter(|_| self.may_not_send(&drift)) {
+                return Err(refusal);
+            }
             let Some(object) = self.objects.get(&role) else { continue };
             self.refuse_failed_change(role, object)?;
             let gate = self.write_gate();
-            let change = Change { role, object, drift, gate: &gate };
+            let change = Change { role, object, drift: &drift, gate: &gate };
             let result = self.object.update(self.cx, &self.shape(refs, desired), change).await;
             let id = match result {
                 Ok(external) => {
                     let id = external.id.clone();
                     self.looked = true;
-                    self.patched.insert(role);
+                    if refusal.is_none() {
+                        self.patched.insert(role);
+                    }
                     self.external.insert(role, external);
                     id
                 }

@@ -35,13 +35,21 @@ struct Owned {
 /// What a list page shows of an object: two of them differ when it moved.
 type Seen = HashMap<String, String>;
 
+/// Secrets are reviewed in every such pass: it only makes up for what a crash has left.
+const SWEEP_EVERY: usize = 12;
+
 /// Passes every `drift_interval`, for ever.
 pub async fn run(cx: Arc<Context>, namespaces: Vec<Option<String>>) {
     let mut seen = Seen::new();
-    loop {
+    for count in 0_usize.. {
         cx.progress.expect("the inventory", cx.settings.drift_interval.saturating_mul(2) + LONGEST_ROUND);
         tokio::time::sleep(retry::spread(cx.settings.drift_interval, rand::random())).await;
         for namespace in &namespaces {
+            if count % SWEEP_EVERY == 0
+                && let Err(error) = secrets::sweep(&cx, namespace.as_deref()).await
+            {
+                debug!(%error, "Secrets not reviewed");
+            }
             if let Err(obstacle) = pass(&cx, namespace.as_deref(), &mut seen).await {
                 warn!(reason = obstacle.reason.as_str(), message = obstacle.message, "inventory pass");
             }
@@ -53,9 +61,6 @@ async fn pass(cx: &Context, namespace: Option<&str>, seen: &mut Seen) -> Result<
     let bases: Vec<StripeBaseConnection> = cx.cluster.list_everywhere(namespace).await?;
     let sources: Vec<StripeSourceConnection> = cx.cluster.list_everywhere(namespace).await?;
     let flows: Vec<IngestionFlow> = cx.cluster.list_everywhere(namespace).await?;
-    if let Err(error) = secrets::sweep(cx, namespace).await {
-        debug!(%error, "Secrets not reviewed");
-    }
     for site in sites(cx, &bases).await {
         let compared = async {
             compare::<model::Connection, _>(cx, &site, Role::Connection, &bases, seen).await?;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::context::Context;
+use super::rotation::Trial;
 use super::site::Site;
 use super::upstream::Object;
 use crate::aep::{Gate, Permit};
@@ -75,6 +76,24 @@ pub trait Managed: Kind {
         _shape: &Shape<'_, Self>,
     ) -> impl Future<Output = Result<(), Obstacle>> + Send {
         std::future::ready(Ok(()))
+    }
+    /// What has to work on an object of its own before one of the drifted fields reaches the real one; see
+    /// [`rotation`](super::rotation).
+    fn trial(&self, _cx: &Context, _shape: &Shape<'_, Self>, _drift: &Drift) -> Option<Trial> {
+        None
+    }
+    /// What an obstacle means for a condition that only this kind has.
+    fn finding(_obstacle: &Obstacle) -> Option<Finding> {
+        None
+    }
+    /// What is to be done upstream before an object of a custom resource under deletion goes; returns what to tell.
+    fn before_delete(
+        &self,
+        _cx: &Context,
+        _site: &Site,
+        _parting: Parting<'_>,
+    ) -> impl Future<Output = Result<Option<(Reason, String)>, Obstacle>> + Send {
+        std::future::ready(Ok(None))
     }
     /// What is to be done in the cluster before the finalizer goes.
     fn before_release(&self, _cx: &Context) -> impl Future<Output = Result<(), Obstacle>> + Send {
@@ -249,6 +268,20 @@ pub struct Change<'a> {
     pub object: &'a Object,
     /// What differs.
     pub drift: &'a Drift,
+    /// Closed when the lease is lost.
+    pub gate: &'a Gate,
+}
+
+/// An object that is about to be deleted.
+pub struct Parting<'a> {
+    /// The role.
+    pub role: Role,
+    /// Adobe's id.
+    pub id: &'a str,
+    /// The marker that it carries if it is ours.
+    pub marker: &'a Marker,
+    /// All upstream objects of the custom resource that are known.
+    pub external: &'a External,
     /// Closed when the lease is lost.
     pub gate: &'a Gate,
 }

@@ -14,6 +14,7 @@ pub mod kinds;
 pub mod managed;
 pub mod memory;
 pub mod obstacle;
+pub mod rotation;
 pub mod site;
 pub mod trigger;
 pub mod upstream;
@@ -28,6 +29,7 @@ mod replace;
 mod report;
 mod run;
 mod secrets;
+mod usage;
 
 pub use context::{Context, Settings};
 pub use driver::reconcile;

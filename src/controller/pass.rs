@@ -50,6 +50,8 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) objects: BTreeMap<Role, Object>,
     /// Roles whose POST may have been sent before this pass, by this process or another.
     pub(super) doubtful: BTreeSet<Role>,
+    /// Roles whose object a deletion leaves upstream, because something still uses it.
+    pub(super) kept: BTreeSet<Role>,
     /// Roles patched in this pass.
     pub(super) patched: BTreeSet<Role>,
     /// Roles created in this pass.
@@ -80,9 +82,11 @@ impl<'a, K: Managed> Pass<'a, K> {
             cx.memory.note_listed(&uid);
         }
         cx.memory.first_seen(&uid);
-        // An intent without all ids, or other than the one we wrote last, means that this view may be older than our own last write.
+        // An intent without all ids, with a probe, or other than the one we wrote last, means that this view may be older than our own last
+        // write.
         let is_stale = !cx.memory.may_be_current(&uid, object.annotations().get(INTENT).map(String::as_str));
-        let object = if (claimed_before && !has_all_ids(&object)) || is_stale {
+        let is_partial = claimed_before && (!has_all_ids(&object) || is_probing(&object));
+        let object = if is_partial || is_stale {
             cx.cluster.get_opt::<K>(&object.namespace().unwrap_or_default(), &object.name_any()).await?
         } else {
             Some(object)
@@ -107,6 +111,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             standings: BTreeMap::new(),
             objects: BTreeMap::new(),
             doubtful: BTreeSet::new(),
+            kept: BTreeSet::new(),
             patched: BTreeSet::new(),
             created: BTreeSet::new(),
             recalled: BTreeMap::new(),
@@ -159,7 +164,7 @@ impl<'a, K: Managed> Pass<'a, K> {
         }
     }
 
-    fn orient_role(&mut self, role: Role) -> Standing {
+    pub(super) fn orient_role(&mut self, role: Role) -> Standing {
         let sent = self.cx.memory.sent(&self.uid, role);
         if let Some(recorded) = self.external.get(&role) {
             if let Some(Sent::Created(ours)) = sent
@@ -167,7 +172,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             {
                 self.extra.push((role, ours.id));
             }
-            return Standing::Owned { drift: Drift::default() };
+            return Standing::owned();
         }
         let intent = self.object.annotations().get(INTENT).map(String::as_str);
         let untouched = self.cx.memory.is_untouched(&self.uid, role, intent);
@@ -175,7 +180,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             Some(Sent::Created(object)) => {
                 self.recalled.insert(role, object.id.clone());
                 self.external.insert(role, object);
-                Standing::Owned { drift: Drift::default() }
+                Standing::owned()
             }
             Some(Sent::Refused) | None if untouched && !is_always_searched(role) => Standing::Unsent,
             sent => {
@@ -192,7 +197,7 @@ impl<'a, K: Managed> Pass<'a, K> {
         let facts_of = |role: &Role| RoleFacts {
             role: *role,
             standing: self.standings.get(role).cloned().unwrap_or(Standing::Unsent),
-            keep: self.object.keeps(*role),
+            keep: self.kept.contains(role) || self.object.keeps(*role),
         };
         Facts {
             deleting: self.is_deleting(),
@@ -357,6 +362,10 @@ fn read_intent<K: Managed>(object: &K) -> Option<Intent> {
         object.annotations().get(INTENT).map(String::as_str),
         object.meta().uid.as_deref().unwrap_or_default(),
     )
+}
+
+fn is_probing<K: Managed>(object: &K) -> bool {
+    read_intent(object).is_some_and(|intent| intent.roles.contains_key(&Role::Probe))
 }
 
 fn has_all_ids<K: Managed>(object: &K) -> bool {

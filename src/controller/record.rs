@@ -9,7 +9,7 @@ use super::conditions::Conditions;
 use super::managed::{Finding, Managed, Report};
 use super::pass::Pass;
 use super::upstream;
-use crate::api::condition::{ConditionType, Reason, find};
+use crate::api::condition::{ConditionType, Reason, find, is_true};
 use crate::api::status::CommonStatus;
 use crate::api::{APPROVE, PAUSED, SYNC_REQUESTED_AT};
 use crate::cluster::Error;
@@ -48,6 +48,11 @@ impl<K: Managed> Pass<'_, K> {
 
     pub(super) fn is_ready(&self) -> bool {
         self.ready().is_some_and(|ready| ready.status == "True")
+    }
+
+    pub(super) fn is_stalled(&self) -> bool {
+        let status = self.object.status();
+        status.is_some_and(|status| is_true(&K::common(status).conditions, ConditionType::Stalled))
     }
 
     fn ready(&self) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
@@ -107,6 +112,7 @@ impl<K: Managed> Pass<'_, K> {
                 &obstacle.message,
             ));
         }
+        findings.extend(result.as_ref().err().and_then(K::finding));
         let common = K::common_mut(&mut report.status);
         common.external = self.external.values().cloned().collect();
         let mut conditions =

@@ -15,7 +15,6 @@ use crate::api::role::Role;
 use crate::api::status::{ExternalObject, MAX_WORD, bounded};
 use crate::cluster::events::Severity;
 use crate::domain::approval::{self, Action};
-use crate::domain::drift::Drift;
 use crate::domain::intent::{Claim, Intent};
 use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::plan::{Standing, Step};
@@ -111,7 +110,7 @@ impl<K: Managed> Pass<'_, K> {
         }
         self.intent = Some(self.next_claim(&proposal));
         self.part_from(&proposal.roles);
-        self.write_claim(refs, hash).await?;
+        self.write_claim(refs, hash, None).await?;
         self.events.push((
             Severity::Normal,
             Reason::Progressing,
@@ -322,7 +321,7 @@ impl<K: Managed> Pass<'_, K> {
         if let Some(record) = self.intent.as_mut().and_then(|intent| intent.replacement.as_mut()) {
             record.cut = Some(cut);
         }
-        self.write_claim(refs, hash).await?;
+        self.write_claim(refs, hash, None).await?;
         self.replacing.cut = true;
         Ok(())
     }
@@ -365,7 +364,7 @@ impl<K: Managed> Pass<'_, K> {
         if let Some(record) = self.intent.as_mut().and_then(|intent| intent.replacement.as_mut()) {
             record.refused = Some(bounded(&obstacle.message, MAX_WORD));
         }
-        self.write_claim(refs, hash).await
+        self.write_claim(refs, hash, None).await
     }
 
     /// Claims the former pair again, once nothing of the new one is left.
@@ -385,7 +384,7 @@ impl<K: Managed> Pass<'_, K> {
             let seen = role.previous().and_then(|previous| self.external.remove(&previous));
             let object = seen.unwrap_or_else(|| previous.object.clone());
             self.external.insert(*role, ExternalObject { role: *role, ..object });
-            self.standings.insert(*role, Standing::Owned { drift: Drift::default() });
+            self.standings.insert(*role, Standing::owned());
         }
         let why = record.refused.clone();
         // Refused before it existed, a new flow ingested nothing.
@@ -401,7 +400,7 @@ impl<K: Managed> Pass<'_, K> {
         self.intent = Some(intent);
         self.replacing.activity.clear();
         self.replacing.cut = false;
-        self.write_claim(refs, hash).await?;
+        self.write_claim(refs, hash, None).await?;
         let why = why.unwrap_or_else(|| "spec asks for something else".to_owned());
         let mut note = format!("the replacement was given up, the former flow is in its place again: {why}");
         if let Some(cut) = made_from {

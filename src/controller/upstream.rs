@@ -310,11 +310,11 @@ pub fn hash(value: &impl Serialize) -> String {
 }
 
 /// A hash that tells whether a secret changed and nothing else: salted with the object's UID.
-pub fn secret_hash(uid: &str, secret: &str) -> String {
+pub fn secret_hash(uid: &str, secret: impl AsRef<[u8]>) -> String {
     let mut digest = Sha256::new();
     digest.update(uid.as_bytes());
     digest.update([0]);
-    digest.update(secret.as_bytes());
+    digest.update(secret);
     hex(&digest.finalize())
 }
 

@@ -67,6 +67,13 @@ impl Drift {
         self.differences.iter().any(|difference| difference.field == field)
     }
 
+    /// All differences but those of one field.
+    #[must_use]
+    pub fn without(mut self, field: &str) -> Self {
+        self.differences.retain(|difference| difference.field != field);
+        self
+    }
+
     /// The differences in the order of their comparison.
     pub fn differences(&self) -> &[Difference] {
         &self.differences

@@ -67,6 +67,8 @@ pub struct Obstacle {
     pub pending: Option<Box<Pending>>,
     /// Nothing is written for it: the normal wait for something that makes progress.
     pub quiet: bool,
+    /// What was applied before stays in use and is what the present generation asks for: Ready stays as it is.
+    pub usable: bool,
 }
 
 impl Obstacle {
@@ -80,6 +82,7 @@ impl Obstacle {
             failures: Vec::new(),
             pending: None,
             quiet: false,
+            usable: false,
         }
     }
 
@@ -175,6 +178,7 @@ impl Obstacle {
         match self.class {
             Class::Blocked if self.quiet => silent,
             Class::Blocked => Effect { ready: ReadyEffect::False, reconciling: true, event: true, ..silent },
+            Class::Denied if self.usable => Effect { stalled: true, ..silent },
             Class::Invalid | Class::Denied | Class::Gone | Class::Bug => {
                 Effect { ready: ReadyEffect::False, stalled: true, event: true, ..silent }
             }
@@ -219,6 +223,13 @@ mod tests {
         for class in [Class::Invalid, Class::Denied, Class::Gone, Class::Bug] {
             assert!(Obstacle::new(class, Reason::InvalidSpec, "").effect(1).stalled, "{class:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_that_stops_nothing_leaves_ready_alone_and_still_needs_a_human() {
+        let refused = Obstacle::new(Class::Denied, Reason::StripeCredentialsRefused, "");
+        let effect = Obstacle { usable: true, ..refused }.effect(1);
+        assert_eq!((effect.ready, effect.stalled), (ReadyEffect::Keep, true));
     }
 
     #[test]

@@ -77,6 +77,13 @@ pub enum Standing {
     Deleted,
 }
 
+impl Standing {
+    /// The id is known, and nothing had to be observed, or nothing differs.
+    pub fn owned() -> Self {
+        Self::Owned { drift: Drift::default() }
+    }
+}
+
 /// Why a look-up needs a human.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Contest {
@@ -220,7 +227,7 @@ mod tests {
     use super::*;
 
     fn owned() -> Standing {
-        Standing::Owned { drift: Drift::default() }
+        Standing::owned()
     }
 
     fn drifted() -> Standing {

@@ -13,11 +13,15 @@ use crate::api::status::ExternalObject;
 use crate::api::{StripeBaseConnection, StripeBaseConnectionStatus, StripeSourceConnection};
 use crate::controller::context::Context;
 use crate::controller::managed::{Change, External, Finding, Managed, Post, Report, Shape};
+use crate::controller::rotation::Trial;
 use crate::controller::site::{self, Site};
 use crate::controller::upstream::{self, Object};
 use crate::controller::{described, secrets};
 use crate::domain::drift::Drift;
 use crate::domain::outcome::{Class, Obstacle};
+
+/// The field that holds the Stripe key.
+const KEY_FIELD: &str = "stripeCredentialsSecretRef";
 
 /// What a base connection refers to.
 pub struct Refs {
@@ -32,7 +36,7 @@ pub struct Desired {
     name: String,
     description: Option<String>,
     credentials_hash: String,
-    platform_client: String,
+    platform_hash: String,
 }
 
 impl Managed for StripeBaseConnection {
@@ -52,8 +56,9 @@ impl Managed for StripeBaseConnection {
         self.spec.adopt.as_ref().map(|_| "spec.adopt")
     }
 
-    fn upstream_name(&self, _: Role) -> String {
-        display_name(self, self.spec.display_name.as_deref())
+    fn upstream_name(&self, role: Role) -> String {
+        let name = display_name(self, self.spec.display_name.as_deref());
+        if role == Role::Probe { format!("{name} (trial of a new key)") } else { name }
     }
 
     async fn resolve(&self, cx: &Context) -> Result<Refs, Obstacle> {
@@ -89,14 +94,12 @@ impl Managed for StripeBaseConnection {
     }
 
     fn desired(&self, refs: &Refs) -> Result<Desired, Obstacle> {
+        let uid = self.uid().unwrap_or_default();
         Ok(Desired {
             name: self.upstream_name(Role::Connection),
             description: self.spec.description.clone(),
-            credentials_hash: upstream::secret_hash(
-                &self.uid().unwrap_or_default(),
-                refs.stripe_key.expose_secret(),
-            ),
-            platform_client: refs.site.client_id().to_owned(),
+            credentials_hash: upstream::secret_hash(&uid, refs.stripe_key.expose_secret()),
+            platform_hash: upstream::secret_hash(&uid, refs.site.session.fingerprint()),
         })
     }
 
@@ -113,11 +116,29 @@ impl Managed for StripeBaseConnection {
         // Adobe masks the key in its answers, so only the hash of what was sent last can tell. An object that was found again after
         // a lost answer was created with the key of that time, which may not be this one.
         let applied = self.status.as_ref().and_then(|status| status.credentials_hash.as_deref());
-        drift.field(
-            "stripeCredentialsSecretRef",
-            shape.desired.credentials_hash.as_str(),
-            applied.unwrap_or("unknown"),
-        )
+        drift.field(KEY_FIELD, shape.desired.credentials_hash.as_str(), applied.unwrap_or("unknown"))
+    }
+
+    /// A key is tried only in the place of another one: a first one has nothing to stop.
+    fn trial(&self, cx: &Context, shape: &Shape<'_, Self>, drift: &Drift) -> Option<Trial> {
+        let replaces = self.status.as_ref().is_some_and(|status| status.credentials_hash.is_some());
+        (cx.settings.verify_rotation && replaces && drift.has(KEY_FIELD)).then(|| Trial {
+            field: KEY_FIELD,
+            key: cx.trials.key(shape.site(), shape.refs.stripe_key.expose_secret()),
+            refusal: self.refused_key("; until then the former key stays in use"),
+        })
+    }
+
+    fn finding(obstacle: &Obstacle) -> Option<Finding> {
+        let is_about_credentials = matches!(
+            obstacle.reason,
+            Reason::StripeCredentialsRefused
+                | Reason::PlatformCredentialsRefused
+                | Reason::OrganizationChanged
+        );
+        is_about_credentials.then(|| {
+            Finding::new(ConditionType::CredentialsValid, Some(false), obstacle.reason, &obstacle.message)
+        })
     }
 
     async fn create(
@@ -130,7 +151,7 @@ impl Managed for StripeBaseConnection {
         // Before the first write upstream: from here on the credentials are needed to undo it.
         secrets::protect(cx, self).await?;
         let new = model::NewConnection {
-            name: shape.desired.name.clone(),
+            name: self.upstream_name(role),
             description: Some(shape.marker(role).describe(shape.desired.description.as_deref())),
             connection_spec: model::SpecRef::v1(spec::STRIPE_CONNECTION_SPEC),
             auth_spec_name: spec::STRIPE_AUTH_SPEC_NAME.to_owned(),
@@ -148,7 +169,7 @@ impl Managed for StripeBaseConnection {
     ) -> Result<ExternalObject, Obstacle> {
         let mut patch =
             described::patch(shape, &change, &shape.desired.name, shape.desired.description.as_deref());
-        if change.drift.has("stripeCredentialsSecretRef") {
+        if change.drift.has(KEY_FIELD) {
             patch = patch.access_token(shape.refs.stripe_key.clone());
         }
         described::send::<model::Connection, _>(shape, &change, patch).await
@@ -161,7 +182,13 @@ impl Managed for StripeBaseConnection {
         looked: bool,
         report: &mut Report<Self::Status>,
     ) -> Result<(), Obstacle> {
-        report.status.credentials_hash = Some(shape.desired.credentials_hash.clone());
+        let applied = report.status.credentials_hash.replace(shape.desired.credentials_hash.clone());
+        if applied.is_some() && applied != report.status.credentials_hash {
+            let reference = &self.spec.stripe_credentials_secret_ref;
+            let note =
+                format!("the connection has the key in {} of Secret {}", reference.key, reference.name);
+            report.events.push((Reason::CredentialsRotated, note));
+        }
         if looked || shape.refs.secret_is_going {
             secrets::protect(cx, self).await?;
             report.recheck = secrets::review(cx, &self.namespace().unwrap_or_default(), None).await?;
@@ -179,17 +206,17 @@ impl Managed for StripeBaseConnection {
             ));
             return Ok(());
         }
+        Err(self.refused_key(""))
+    }
+}
+
+impl StripeBaseConnection {
+    fn refused_key(&self, consequence: &str) -> Obstacle {
         let reference = &self.spec.stripe_credentials_secret_ref;
         let message = format!(
-            "spec.stripeCredentialsSecretRef: Stripe refuses the key in {} of Secret {}: put a valid secret key there",
+            "spec.stripeCredentialsSecretRef: Stripe refuses the key in {} of Secret {}: put a valid secret key there{consequence}",
             reference.key, reference.name
         );
-        report.conditions.push(Finding::new(
-            ConditionType::CredentialsValid,
-            Some(false),
-            Reason::StripeCredentialsRefused,
-            message.clone(),
-        ));
-        Err(Obstacle::new(Class::Denied, Reason::StripeCredentialsRefused, message))
+        Obstacle::new(Class::Denied, Reason::StripeCredentialsRefused, message)
     }
 }

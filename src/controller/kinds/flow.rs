@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use super::parent::{Parent, base_of, exists, output_of, reach_by_source, read, readiness};
-use super::{common_fields, display_name, flow_checks, flow_replace, flow_update, runs};
+use super::{common_fields, display_name, flow_checks, flow_replace, flow_update, history, runs};
 use crate::aep::model;
 use crate::api::condition::Reason;
 use crate::api::flow::{Frequency, ManagedDataset};
@@ -16,7 +16,7 @@ use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 use crate::api::{IngestionFlow, IngestionFlowStatus, IngestionMapping, StripeSourceConnection};
 use crate::controller::context::Context;
-use crate::controller::managed::{Change, External, Managed, Post, Report, Shape};
+use crate::controller::managed::{Change, External, Managed, Parting, Post, Report, Shape};
 use crate::controller::site::Site;
 use crate::controller::upstream::Object;
 use crate::domain::drift::Drift;
@@ -170,6 +170,15 @@ impl Managed for IngestionFlow {
         Ok(Vec::new())
     }
 
+    async fn before_delete(
+        &self,
+        cx: &Context,
+        site: &Site,
+        parting: Parting<'_>,
+    ) -> Result<Option<(Reason, String)>, Obstacle> {
+        history::note(self, cx, site, parting).await
+    }
+
     fn site(refs: &Refs) -> &Site {
         &refs.site
     }
@@ -276,6 +285,15 @@ impl Managed for IngestionFlow {
         report: &mut Report<Self::Status>,
     ) -> Result<(), Obstacle> {
         report.status.effective_start_time = shape.effective_start().map(whole_seconds);
+        if shape.created.contains(&Role::Flow)
+            && shape.cut().is_none()
+            && let Some(until) = history::of(shape).await?
+        {
+            let note = format!(
+                "the dataset holds records until {until}: the flow reads from there on, without backfill"
+            );
+            report.events.push((Reason::Created, note));
+        }
         if looked && !shape.created.contains(&Role::Flow) {
             let runs = shape.site().session.runs(shape.id(Role::Flow)?, runs::ASKED).await?;
             runs::note(&mut report.status, &runs);

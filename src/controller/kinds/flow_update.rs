@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::flow::dataset_id;
 use super::flow_checks::refuse_other_schema;
+use super::history;
 use super::mapping_checks::schema_ref;
 use crate::aep::{FlowAction, Patch, model, spec};
 use crate::api::IngestionFlow;
@@ -61,7 +62,12 @@ pub(super) async fn create(
             ))
         }
         _ => {
-            let new = new_flow(cx, shape, description)?;
+            // A replacement knows itself where its flow starts.
+            let history = if shape.cut().is_some() { None } else { history::of(shape).await? };
+            if let Some(until) = history {
+                history::refuse_second_reading(shape, until)?;
+            }
+            let new = new_flow(cx, shape, description, history)?;
             Ok(upstream::created(
                 site,
                 role,
@@ -75,6 +81,7 @@ fn new_flow(
     cx: &Context,
     shape: &FlowShape<'_>,
     description: Option<String>,
+    history: Option<Timestamp>,
 ) -> Result<model::NewFlow, Obstacle> {
     let desired = shape.desired;
     let options = model::Options {
@@ -89,24 +96,23 @@ fn new_flow(
         target_connection_id: shape.id(Role::TargetConnection)?.to_owned(),
         mapping: shape.refs.mapping.clone(),
         schedule: model::NewSchedule {
-            start_time: first_start(cx, shape)?,
+            start_time: first_start(cx, shape, history)?,
             frequency: frequency(shape),
             interval: desired.interval.and_then(|interval| u32::try_from(interval).ok()),
-            backfill: backfill(shape),
+            // What a former flow has ingested is not read again.
+            backfill: if history.is_some() { Some(false) } else { backfill(shape) },
         },
         options: Some(options),
     })
 }
 
-fn first_start(cx: &Context, shape: &FlowShape<'_>) -> Result<i64, Obstacle> {
-    let effective =
-        shape.effective_start().ok_or_else(|| Obstacle::bug("the claim should hold the start"))?;
-    Ok(Start::first(
-        cx.now().as_second(),
-        shape.desired.enabled,
-        effective.as_second(),
-        shape.refs.held_start,
-    ))
+fn first_start(cx: &Context, shape: &FlowShape<'_>, history: Option<Timestamp>) -> Result<i64, Obstacle> {
+    let claimed = shape.effective_start().ok_or_else(|| Obstacle::bug("the claim should hold the start"))?;
+    let effective = match history {
+        Some(until) => history::resumed_start(until, shape.desired.start, cx.now()),
+        None => claimed.as_second(),
+    };
+    Ok(Start::first(cx.now().as_second(), shape.desired.enabled, effective, shape.refs.held_start))
 }
 
 /// Whether the first run takes what lies before the start: for a flow that replaced another one, the replacement says so.
@@ -202,10 +208,6 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
             desired.partial_percent.map_or(0.0, percent),
             options.partial_ingestion_percent.unwrap_or_default(),
         );
-    let drift = match backfill(shape) {
-        Some(backfill) => drift.field("schedule.backfill", backfill, schedule.backfill.unwrap_or(true)),
-        None => drift,
-    };
     drift.field("accessLabels", sorted(&desired.labels), sorted(&observed.labels))
 }
 
@@ -359,11 +361,6 @@ fn patch_of(shape: &FlowShape<'_>, change: &Change<'_>, observed: &model::Flow) 
         && let Some(interval) = desired.interval
     {
         patch = patch.add("/scheduleParams/interval", interval);
-    }
-    if drift.has("schedule.backfill")
-        && let Some(backfill) = backfill(shape)
-    {
-        patch = patch.add("/scheduleParams/backfill", backfill);
     }
     if drift.has("schedule.startTime") {
         patch = patch.replace("/scheduleParams/startTime", start_of(shape, observed).wanted());

@@ -6,6 +6,7 @@ mod flow;
 mod flow_checks;
 mod flow_replace;
 mod flow_update;
+mod history;
 mod mapping;
 mod mapping_checks;
 mod mapping_update;

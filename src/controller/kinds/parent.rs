@@ -116,11 +116,15 @@ pub(super) async fn base_of(
     )
     .await?;
     // The base says what is wrong with its Secret; children that exist wait in silence for it to be mended.
-    let site = site::open(cx, &base.object).await.map_err(|obstacle| Obstacle {
-        quiet: child_exists && obstacle.class == Class::Blocked,
-        ..obstacle
-    })?;
+    let site = site::open(cx, &base.object)
+        .await
+        .map_err(|obstacle| if child_exists { waiting_for_credentials(obstacle) } else { obstacle })?;
     Ok((base, site))
+}
+
+fn waiting_for_credentials(obstacle: Obstacle) -> Obstacle {
+    let is_the_bases = obstacle.class == Class::Blocked || obstacle.reason == Reason::OrganizationChanged;
+    if is_the_bases { Obstacle { class: Class::Blocked, quiet: true, ..obstacle } } else { obstacle }
 }
 
 /// The site of a source's base for a deletion: neither has to be ready.

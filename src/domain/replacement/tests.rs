@@ -8,7 +8,7 @@ use crate::domain::drift::Drift;
 use crate::domain::plan::{Contest, plan};
 
 fn owned() -> Standing {
-    Standing::Owned { drift: Drift::default() }
+    Standing::owned()
 }
 
 fn drifted() -> Standing {

@@ -183,7 +183,7 @@ async fn a_second_flow_on_a_source_is_refused_with_both_named_and_takes_over_whe
 }
 
 /// A wrong secret is a secret as well: it stands in no output either.
-async fn no_secret_in_any_output(world: World, secrets: &[&str]) -> Result<()> {
+pub(super) async fn no_secret_in_any_output(world: World, secrets: &[&str]) -> Result<()> {
     let mut outputs = vec![
         ("log", world.operator.log_tail(usize::MAX)),
         ("journal", world.sim.journal(0).await?.to_string()),

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::support::World;
 use crate::support::objects::chain;
+use crate::support::world::Upstream;
 
 const RESOURCES: [&str; 6] =
     ["charges", "subscriptions", "refunds", "balance_transactions", "customers", "prices"];
@@ -32,6 +33,16 @@ pub(super) async fn one_object_per_role(world: &World, chains: usize) -> Result<
     ensure!(twice.is_empty(), "more than one upstream object per role: {twice:?}");
     // connection, source connection, field group, schema, mapping set, dataset, target connection, flow
     ensure!(per_owner.len() == 8 * chains, "{} upstream objects for {chains} chains", per_owner.len());
+    Ok(())
+}
+
+/// No two objects play one role for one owner.
+pub(super) fn one_flow_service_object_per_role(objects: &[Upstream]) -> Result<()> {
+    let mut owners: Vec<_> = objects.iter().filter_map(|object| object.owner.as_ref()).collect();
+    let count = owners.len();
+    owners.sort_unstable();
+    owners.dedup();
+    ensure!(owners.len() == count, "two objects of one role: {objects:?}");
     Ok(())
 }
 

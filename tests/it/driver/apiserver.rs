@@ -192,7 +192,7 @@ impl Store {
     fn delete(&mut self, key: &Key) {
         let Some(mut object) = self.objects.get(key).cloned() else { return };
         if object.pointer("/metadata/deletionTimestamp").is_none() {
-            object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            object["metadata"]["deletionTimestamp"] = json!(aep_operator::clock::now().to_string());
             let generation = object["metadata"]["generation"].as_i64().unwrap_or_default();
             object["metadata"]["generation"] = json!(generation + 1);
         }

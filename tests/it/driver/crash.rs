@@ -56,14 +56,29 @@ async fn a_chain_is_deleted_wherever_its_process_dies() {
 
 #[tokio::test(start_paused = true)]
 async fn a_chain_deleted_while_it_is_made_leaves_nothing_behind() {
-    let chain = objects::chain("charges", "charges");
-    let clean = clean_run(&World::with(&chain)).await;
+    let plans = [
+        Plan::Notify,
+        |index| Plan::Die(index, Moment::Executed),
+        |index| Plan::Die(index, Moment::OnItsWay),
+    ];
+    deleted_while_made(&objects::chain("charges", "charges"), &plans).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_deleted_while_it_is_made_leaves_no_schema_and_no_dataset_where_spec_says_so() {
+    deleted_while_made(
+        &chain_that_keeps_nothing(),
+        &[Plan::Notify, |index| Plan::Die(index, Moment::Executed)],
+    )
+    .await;
+}
+
+async fn deleted_while_made(chain: &[Value], plans: &[fn(usize) -> Plan]) {
+    let clean = clean_run(&World::with(chain)).await;
     let mut failures = Vec::new();
     for (index, name) in clean.exchanges.iter().enumerate() {
-        for plan in
-            [Plan::Notify(index), Plan::Die(index, Moment::Executed), Plan::Die(index, Moment::OnItsWay)]
-        {
-            if let Err(problem) = delete_while_creating(&chain, plan).await {
+        for plan in plans.iter().map(|plan| plan(index)) {
+            if let Err(problem) = delete_while_creating(chain, plan).await {
                 failures.push(format!("at {plan:?} {name}: {problem}"));
             }
         }
@@ -71,12 +86,22 @@ async fn a_chain_deleted_while_it_is_made_leaves_nothing_behind() {
     super::report(&failures);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_managed_schema_and_dataset_go_too_where_spec_says_so_wherever_their_process_dies() {
+fn chain_that_keeps_nothing() -> [Value; 4] {
     let [base, source, mapping, flow] = objects::chain("charges", "charges");
     let mapping = with(mapping, "/targetSchema/managed/deletionPolicy", json!("Delete"));
     let flow = with(flow, "/dataset/managed/deletionPolicy", json!("Delete"));
-    let chain = [base, source, mapping, flow];
+    [base, source, mapping, flow]
+}
+
+/// What may stay of a chain.
+fn may_stay(chain: &[Value]) -> &'static [&'static str] {
+    let goes = |object: &Value| object.to_string().contains(r#""deletionPolicy":"Delete""#);
+    if chain.iter().any(goes) { &MAY_STAY[..1] } else { &MAY_STAY }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_managed_schema_and_dataset_go_too_where_spec_says_so_wherever_their_process_dies() {
+    let chain = chain_that_keeps_nothing();
     let clean = deletion(&chain, Plan::Live).await.expect("a deletion without faults should end");
     let mut failures = Vec::new();
     for (index, name) in clean.iter().enumerate() {
@@ -187,9 +212,8 @@ async fn deletion(chain: &[Value], plan: Plan) -> Result<Vec<String>, String> {
         let next = world.process("next", Plan::Live);
         end = world.run_after(&next, &former, Order::ChildrenFirst).await;
     }
-    let goes = |object: &Value| object.to_string().contains(r#""deletionPolicy":"Delete""#);
-    let may_stay = if chain.iter().any(goes) { &MAY_STAY[..1] } else { &MAY_STAY };
-    end.and_then(|_| leaves_nothing(&world, may_stay)).map_err(|problem| with_trace(&world, &problem))?;
+    end.and_then(|_| leaves_nothing(&world, may_stay(chain)))
+        .map_err(|problem| with_trace(&world, &problem))?;
     Ok(world.trace().split_off(made))
 }
 
@@ -205,7 +229,7 @@ async fn delete_while_creating(chain: &[Value], plan: Plan) -> Result<(), String
         let next = world.process("next", Plan::Live);
         end = world.run_after(&next, &former, Order::ChildrenFirst).await;
     }
-    end.and_then(|_| leaves_nothing(&world, &MAY_STAY)).map_err(|problem| with_trace(&world, &problem))
+    end.and_then(|_| leaves_nothing(&world, may_stay(chain))).map_err(|problem| with_trace(&world, &problem))
 }
 
 fn delete_all(api: &ApiServer) {

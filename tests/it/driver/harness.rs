@@ -13,6 +13,7 @@ use aep_operator::cluster::Cluster;
 use aep_operator::controller::context::Known;
 use aep_operator::controller::managed::Managed;
 use aep_operator::controller::memory::Memory;
+use aep_operator::controller::rotation::Trials;
 use aep_operator::controller::wake::Wake;
 use aep_operator::controller::{Context, Settings, reconcile};
 use aep_operator::domain::outcome::Obstacle;
@@ -149,10 +150,12 @@ impl World {
                 lookup_grace: GRACE,
                 held_start: Duration::from_hours(24),
                 protect_secrets: true,
+                verify_rotation: true,
                 concurrency: 8,
             },
             memory: Memory::default(),
             known: Known::default(),
+            trials: Trials::default(),
             wake: Wake::default(),
             metrics: Metrics::default(),
             progress: Progress::default(),

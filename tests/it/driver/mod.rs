@@ -12,11 +12,13 @@ mod apiserver;
 mod budget;
 mod change;
 mod crash;
+mod deletion;
 mod harness;
 mod lost;
 mod ports;
 mod replacement;
 mod rivals;
+mod rotation;
 mod stale;
 mod tape;
 

@@ -9,7 +9,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
-use testbed::{AuditLog, ControlPlane, Operator, Simulator, SimulatorOptions, until};
+use testbed::{AuditLog, ControlPlane, Operator, Options, Simulator, SimulatorOptions, until};
 use tokio::sync::OnceCell;
 
 use super::objects;
@@ -74,6 +74,23 @@ impl World {
     /// A world with settings of its own.
     pub async fn start_with(name: &str, settings: Settings) -> Result<Self> {
         let (plane, kubeconfig) = installed().await?;
+        Self::start_on(plane, kubeconfig, name, settings).await
+    }
+
+    /// A world on a control plane of its own, for what others on a shared one would feel. It ends with the test process.
+    pub async fn start_alone(name: &str) -> Result<Self> {
+        let plane: &'static ControlPlane =
+            Box::leak(Box::new(ControlPlane::start(Options::default()).await?));
+        let kubeconfig = install(plane).await?;
+        Self::start_on(plane, &kubeconfig, name, Settings::default()).await
+    }
+
+    async fn start_on(
+        plane: &'static ControlPlane,
+        kubeconfig: &Path,
+        name: &str,
+        settings: Settings,
+    ) -> Result<Self> {
         let client = plane.client().await?;
         let namespace = format!("{name}-{:06x}", rand::random::<u32>() & 0xff_ffff);
         create_namespace(&client, &namespace).await?;
@@ -316,20 +333,18 @@ impl World {
 async fn installed() -> Result<(&'static ControlPlane, &'static Path)> {
     static INSTALLED: OnceCell<PathBuf> = OnceCell::const_new();
     let plane = ControlPlane::shared().await?;
-    let kubeconfig = INSTALLED
-        .get_or_try_init(|| async {
-            let root = testbed::binaries::workspace_root();
-            for folder in ["crds", "deploy/rbac"] {
-                let path = root.join(folder).to_string_lossy().into_owned();
-                plane.run_kubectl(["apply", "--server-side", "-f", &path]).await?;
-            }
-            plane
-                .run_kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])
-                .await?;
-            plane.service_account_kubeconfig("aep-operator-system", "aep-operator").await
-        })
-        .await?;
+    let kubeconfig = INSTALLED.get_or_try_init(|| install(plane)).await?;
     Ok((plane, kubeconfig))
+}
+
+async fn install(plane: &ControlPlane) -> Result<PathBuf> {
+    let root = testbed::binaries::workspace_root();
+    for folder in ["crds", "deploy/rbac"] {
+        let path = root.join(folder).to_string_lossy().into_owned();
+        plane.run_kubectl(["apply", "--server-side", "-f", &path]).await?;
+    }
+    plane.run_kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).await?;
+    plane.service_account_kubeconfig("aep-operator-system", "aep-operator").await
 }
 
 async fn create_namespace(client: &Client, name: &str) -> Result<()> {

@@ -128,7 +128,7 @@ async fn look_again(stage: &mut Stage, objects: &Objects, first: &Upstream) -> R
     second.reuses_what_was_retained(first).context("delete and apply must not double anything")?;
     println!("Retained schemas, field groups and datasets were taken up again; none is new.");
     objects.wait_for_runs(PATIENCE).await?;
-    println!("{}", Rows::read(stage.simulator()).await?.after_second_backfill());
+    println!("{}", Rows::read(stage.simulator()).await?.each_once()?);
     upstream::no_duplicate_at_any_moment(stage.simulator()).await
 }
 

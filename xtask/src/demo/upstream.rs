@@ -179,19 +179,6 @@ impl Rows {
         }
         Ok(format!("{} Stripe objects in {} datasets, each exactly once.", self.objects, self.datasets))
     }
-
-    /// After delete and apply: the samples ask for a backfill, so the new flows read the history into the datasets that hold it
-    /// already. Said, not hidden.
-    pub fn after_second_backfill(&self) -> String {
-        match self.doubled.len() {
-            0 => format!("{} Stripe objects, each still there once.", self.objects),
-            doubled => format!(
-                "Note: {doubled} of {} Stripe objects were read a second time into the retained datasets, because the samples\n\
-                 set backfill: true. Set it to false before a flow is applied again.",
-                self.objects
-            ),
-        }
-    }
 }
 
 /// The simulator watches all the time, not only at the end.

@@ -1,0 +1,172 @@
+//! What upstream still uses an object that is about to be deleted: what a deleted child retained keeps its parents, what others made
+//! blocks, and what takes part in Profile stays.
+//!
+//! A list only names what may use the object; what counts is read again, since a list may still show what was just deleted.
+
+use kube::ResourceExt;
+
+use super::managed::Managed;
+use super::pass::Pass;
+use super::site::Site;
+use super::upstream::{self, Object};
+use crate::aep::model::{DataSet, ResourceKind};
+use crate::aep::{Filter, model};
+use crate::api::condition::Reason;
+use crate::api::role::Role;
+use crate::api::{IngestionFlow, StripeSourceConnection};
+use crate::cluster::Error;
+use crate::domain::lookup::Candidate;
+use crate::domain::marker::Marker;
+use crate::domain::outcome::Obstacle;
+
+/// Tag of a dataset that takes part in Real-Time Customer Profile.
+const PROFILE_TAG: &str = "unifiedProfile";
+
+/// An object that uses another one.
+struct User {
+    role: Role,
+    id: String,
+    marker: Option<Marker>,
+}
+
+impl std::fmt::Display for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.role, self.id)
+    }
+}
+
+impl<K: Managed> Pass<'_, K> {
+    /// Why an object stays upstream although it was to be deleted; `None` when it may go.
+    ///
+    /// # Errors
+    /// It is blocked while something uses it that is not ours to keep it for.
+    pub(super) async fn kept_for(
+        &self,
+        role: Role,
+        id: &str,
+        site: &Site,
+    ) -> Result<Option<String>, Obstacle> {
+        if role == Role::Dataset
+            && let Some(why) = profile(site, id).await?
+        {
+            return Ok(Some(why));
+        }
+        let (mut retained, mut foreign) = (Vec::new(), Vec::new());
+        for user in users(site, role, id).await? {
+            match &user.marker {
+                Some(marker) if marker.uid == self.uid => {}
+                Some(marker) if self.is_of_this_cluster(marker, site) => {
+                    if upstream::read(site, user.role, &user.id, None).await?.is_none() {
+                        continue;
+                    }
+                    if self.owner_lives(user.role, marker).await? {
+                        return Err(in_use(role, id, &[user]));
+                    }
+                    retained.push(user.to_string());
+                }
+                _ => foreign.push(user),
+            }
+        }
+        if !retained.is_empty() {
+            let users = upstream::some_of(&retained);
+            return Ok(Some(format!("it is used by {users}, which a deleted object retained")));
+        }
+        let foreign = flows_among(site, foreign).await?;
+        if foreign.is_empty() { Ok(None) } else { Err(in_use(role, id, &foreign)) }
+    }
+
+    fn is_of_this_cluster(&self, marker: &Marker, site: &Site) -> bool {
+        marker.owner.cluster == self.cx.settings.cluster_id && marker.sandbox == site.sandbox
+    }
+
+    /// Whether the custom resource that a marker names still exists. One that may not be read may exist.
+    async fn owner_lives(&self, role: Role, marker: &Marker) -> Result<bool, Obstacle> {
+        let (namespace, name) = (&marker.owner.namespace, &marker.owner.name);
+        let uid = match role {
+            Role::SourceConnection => self
+                .cx
+                .cluster
+                .get_opt::<StripeSourceConnection>(namespace, name)
+                .await
+                .map(|o| o.and_then(|o| o.uid())),
+            _ => self
+                .cx
+                .cluster
+                .get_opt::<IngestionFlow>(namespace, name)
+                .await
+                .map(|o| o.and_then(|o| o.uid())),
+        };
+        match uid {
+            Ok(uid) => Ok(uid.as_deref() == Some(marker.uid.as_str())),
+            Err(Error::Denied(_)) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn in_use(role: Role, id: &str, users: &[User]) -> Obstacle {
+    let users: Vec<String> = users.iter().map(ToString::to_string).collect();
+    Obstacle::blocked(
+        Reason::InUseUpstream,
+        format!(
+            "the {role} {id} is still used upstream by {}: delete or change that in AEP, and the deletion goes on by itself; or set deletionPolicy to Retain",
+            upstream::some_of(&users)
+        ),
+    )
+}
+
+/// What lists show as users of an object.
+async fn users(site: &Site, role: Role, id: &str) -> Result<Vec<User>, Obstacle> {
+    Ok(match role {
+        Role::Connection => search(site, Role::SourceConnection, id).await?,
+        Role::SourceConnection => search(site, Role::Flow, id).await?,
+        Role::Dataset => {
+            let mut flows = Vec::new();
+            for target in upstream::search(site, Role::TargetConnection, id).await? {
+                let filter = Filter::all().equal("targetConnectionIds[]", &target.id);
+                let found: Vec<model::Flow> = site.session.list(&filter).await?;
+                flows.extend(found.into_iter().map(|flow| {
+                    let id = flow.meta.id.clone();
+                    User { role: Role::Flow, id, marker: Object::Flow(flow).marker() }
+                }));
+            }
+            flows
+        }
+        _ => Vec::new(),
+    })
+}
+
+/// Only a flow is hurt when what it uses goes: a source connection without one is nobody's loss.
+async fn flows_among(site: &Site, users: Vec<User>) -> Result<Vec<User>, Obstacle> {
+    let mut flows = Vec::new();
+    for user in users {
+        if user.role == Role::SourceConnection {
+            flows.extend(search(site, Role::Flow, &user.id).await?);
+        } else {
+            flows.push(user);
+        }
+    }
+    Ok(flows)
+}
+
+async fn search(site: &Site, role: Role, key: &str) -> Result<Vec<User>, Obstacle> {
+    let found = upstream::search(site, role, key).await?;
+    Ok(found.into_iter().map(|Candidate { id, marker, .. }| User { role, id, marker }).collect())
+}
+
+/// Why a dataset stays that takes part in Profile, by itself or by its schema: its deletion would reach into Profile.
+async fn profile(site: &Site, id: &str) -> Result<Option<String>, Obstacle> {
+    let Some(data_set) = site.session.get_data_set(id).await? else { return Ok(None) };
+    if is_in_profile(&data_set) {
+        return Ok(Some("it is enabled for Profile: delete it in AEP if that is wanted".to_owned()));
+    }
+    let Some(schema) = &data_set.schema_ref else { return Ok(None) };
+    let schema = site.session.get_resource(ResourceKind::Schema, &schema.id).await?;
+    Ok(schema.filter(model::Resource::is_in_union).map(|schema| {
+        format!("its schema {} takes part in Profile: delete it in AEP if that is wanted", schema.id)
+    }))
+}
+
+fn is_in_profile(data_set: &DataSet) -> bool {
+    data_set.tags.get(PROFILE_TAG).is_some_and(|values| values.iter().any(|value| value == "enabled:true"))
+}
