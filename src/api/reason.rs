@@ -124,6 +124,9 @@ reasons! {
     SecretInvalid:
         "A value in the Secret cannot be used, for example because it is empty or not text.",
         "Correct the value of the key that the message names.";
+    SecretNotAllowed:
+        "The operator was installed with a list of the Secrets that it may use, and this one is not on it.",
+        "Add the name to secrets.names of the Helm chart, or put the credentials into a Secret of an allowed name.";
     CredentialsAccepted:
         "Adobe accepted the platform credentials, and the connection's own test passed.",
         "Nothing to do.";

@@ -110,6 +110,7 @@ fn is_about_references(reason: Reason) -> bool {
             | Reason::SecretMissing
             | Reason::SecretKeyMissing
             | Reason::SecretInvalid
+            | Reason::SecretNotAllowed
     )
 }
 
