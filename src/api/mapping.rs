@@ -367,6 +367,9 @@ pub struct IngestionMappingStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub schema_version: Option<String>,
+    /// `true` once the managed schema takes part in Real-Time Customer Profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<bool>,
     /// The Stripe resource that the rows read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_path: Option<super::source_connection::ResourcePath>,

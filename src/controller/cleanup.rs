@@ -9,7 +9,7 @@ use super::driver::{TURNS, waiting_for_answer};
 use super::managed::Managed;
 use super::pass::{Pass, contested};
 use super::site::Site;
-use super::upstream;
+use super::{profile, upstream};
 use crate::api::condition::Reason;
 use crate::api::policy::DeletionPolicy;
 use crate::api::role::Role;
@@ -146,6 +146,7 @@ impl<K: Managed> Pass<'_, K> {
                 ),
             ));
         }
+        profile::refuse_deletion(site, role, &external.id).await?;
         let marker = self.marker(role, &site.sandbox);
         let gate = self.write_gate();
         upstream::delete(site, &gate, role, &external.id, &marker).await?;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::context::Context;
-use super::managed::{Change, Managed, Post, Report, Shape};
+use super::managed::{Managed, Post, Report, Shape};
 use super::memory::Sent;
 use super::pass::{Pass, contested};
 use super::site::Site;
@@ -108,7 +108,7 @@ impl<K: Managed> Pass<'_, K> {
         ))
     }
 
-    fn shape<'s>(&'s self, refs: &'s K::Refs, desired: &'s K::Desired) -> Shape<'s, K> {
+    pub(super) fn shape<'s>(&'s self, refs: &'s K::Refs, desired: &'s K::Desired) -> Shape<'s, K> {
         Shape {
             refs,
             desired,
@@ -184,6 +184,9 @@ impl<K: Managed> Pass<'_, K> {
         self.looked = true;
         if self.observe(role, id, site).await?.is_some() {
             self.refuse_foreign(role, id, site)?;
+            if let Some(object) = self.objects.get_mut(&role) {
+                self.object.complete(refs, role, object).await?;
+            }
             let shape = self.shape(refs, desired);
             let drift = self
                 .objects
@@ -274,6 +277,7 @@ impl<K: Managed> Pass<'_, K> {
                 .effective_start(self.intent.as_ref().and_then(|intent| intent.effective_start), now),
             time: self.intent.as_ref().map_or(now, |intent| intent.time),
             nonce: rand::random(),
+            changes: self.intent.as_ref().map(|intent| intent.changes.clone()).unwrap_or_default(),
         };
         self.cx.cluster.claim(&mut self.object, &intent).await?;
         self.cx.memory.note_claim(&self.uid, &intent.to_annotation());
@@ -333,12 +337,9 @@ impl<K: Managed> Pass<'_, K> {
     /// Patches one object and reads it back. A stale etag means somebody else wrote: read, compare and try again.
     async fn update(&mut self, role: Role, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
         for _ in 0..PATCHES {
-            let Some(Standing::Owned { drift }) = self
-                .standings
-                .get(&role)
-                .filter(|standing| matches!(standing, Standing::Owned { drift } if !drift.is_empty()))
-            else {
-                return Ok(());
+            let drift = match self.standings.get(&role) {
+                Some(Standing::Owned { drift }) if !drift.is_empty() => drift.clone(),
+                _ => return Ok(()),
             };
             if !self.objects.contains_key(&role) {
                 let id = self.shape(refs, desired).id(role)?.to_owned();
@@ -347,10 +348,7 @@ impl<K: Managed> Pass<'_, K> {
             }
             let Some(object) = self.objects.get(&role) else { continue };
             self.refuse_failed_change(role, object)?;
-            let gate = self.write_gate();
-            let change = Change { role, object, drift, gate: &gate };
-            let result = self.object.update(self.cx, &self.shape(refs, desired), change).await;
-            let id = match result {
+            let id = match self.change(role, &drift, refs, desired).await {
                 Ok(external) => {
                     let id = external.id.clone();
                     self.looked = true;

@@ -4,9 +4,12 @@
 mod base;
 mod flow;
 mod flow_checks;
+mod flow_dataset;
 mod flow_update;
 mod mapping;
 mod mapping_checks;
+mod mapping_schema;
+mod mapping_set;
 mod mapping_update;
 mod parent;
 mod runs;
