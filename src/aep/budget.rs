@@ -4,17 +4,13 @@
 //! `Retry-After`) and falls to a probing pace while nothing answers.
 
 use std::collections::{HashMap, VecDeque};
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::pace::Pace;
 use super::retry;
 
 /// What a call is for. Lanes share the budget by weight; an idle lane's share goes to the others.
@@ -86,19 +82,16 @@ const STORM: u32 = 5;
 /// The pace of probes while nothing answers.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
 
-type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<std::time::Instant>>;
-
 /// The budget of one organisation. Clones share it.
 #[derive(Clone)]
 pub(super) struct Budget(Arc<Shared>);
 
 struct Shared {
-    limiter: Limiter,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    pace: Pace,
     waiting: [VecDeque<oneshot::Sender<Permit>>; 5],
     /// Stride scheduling: the lane with the least travelled goes first.
     travelled: [u64; 5],
@@ -108,27 +101,19 @@ struct State {
     failed_in_a_row: u32,
 }
 
-/// tokio's clock, so that tests can pause it.
-#[derive(Debug, Clone)]
-struct TokioClock;
-
-impl Clock for TokioClock {
-    type Instant = std::time::Instant;
-
-    fn now(&self) -> Self::Instant {
-        Instant::now().into_std()
-    }
-}
-
 impl Budget {
     /// A budget of `per_second` calls, evenly spaced. Values that make no sense become one call a second.
     pub fn new(per_second: f64) -> Self {
-        let period = Duration::try_from_secs_f64(per_second.recip()).unwrap_or(Duration::from_secs(1));
-        let quota = Quota::with_period(period.max(Duration::from_micros(10)))
-            .unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN))
-            .allow_burst(NonZeroU32::MIN);
-        let limiter = RateLimiter::direct_with_clock(quota, TokioClock);
-        Self(Arc::new(Shared { limiter, state: Mutex::default() }))
+        let state = State {
+            pace: Pace::new(per_second),
+            waiting: Default::default(),
+            travelled: Default::default(),
+            dispatching: false,
+            paused_until: None,
+            limited_in_a_row: 0,
+            failed_in_a_row: 0,
+        };
+        Self(Arc::new(Shared { state: Mutex::new(state) }))
     }
 
     /// Waits for a permit, as long as it takes. Cancel-safe.
@@ -145,6 +130,12 @@ impl Budget {
         tokio::time::timeout_at(by, self.acquire(lane)).await.map_err(|_| self.pause())
     }
 
+    /// Waits until a call that has its permit may leave, which is at once unless several leave together.
+    pub async fn turn(&self) {
+        let at = self.0.lock().pace.moment(Instant::now());
+        tokio::time::sleep_until(at).await;
+    }
+
     /// For how long the organisation is told to wait from now on.
     pub fn pause(&self) -> Option<Duration> {
         let now = Instant::now();
@@ -156,6 +147,7 @@ impl Budget {
         let mut state = self.0.lock();
         state.limited_in_a_row = 0;
         state.failed_in_a_row = 0;
+        state.pace.recover();
     }
 
     /// No useful answer: 5xx, no connection, a deadline. `asked` is a `Retry-After`, which is obeyed.
@@ -172,6 +164,10 @@ impl Budget {
     /// The organisation was limited. Returns for how long it pauses: what was asked, or a growing guess.
     pub fn limited(&self, asked: Option<Duration>) -> Duration {
         let mut state = self.0.lock();
+        // Calls that were on their way when the first one was limited say nothing new.
+        if state.paused_until.is_none_or(|until| until <= Instant::now()) {
+            state.pace.halve();
+        }
         let guess = Duration::from_secs(1) * 2_u32.saturating_pow(state.limited_in_a_row.min(6));
         state.limited_in_a_row = state.limited_in_a_row.saturating_add(1);
         let wait = asked.unwrap_or_else(|| retry::jittered(guess.min(LONGEST_GUESS)));
@@ -198,6 +194,16 @@ impl Budget {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Hands out one permit, or says when the next is due.
+    fn give_one(&self) -> Result<(), Instant> {
+        let mut state = self.lock();
+        state.pace.take(Instant::now())?;
+        state.hand_out();
+        Ok(())
     }
 }
 
@@ -258,9 +264,8 @@ async fn dispatch(shared: Arc<Shared>) {
             tokio::time::sleep_until(until).await;
             continue;
         }
-        match shared.limiter.check() {
-            Ok(()) => shared.lock().hand_out(),
-            Err(not_yet) => tokio::time::sleep(not_yet.wait_time_from(TokioClock.now())).await,
+        if let Err(at) = shared.give_one() {
+            tokio::time::sleep_until(at).await;
         }
     }
 }

@@ -25,6 +25,7 @@ mod gate;
 mod ids;
 mod listing;
 pub mod model;
+mod pace;
 mod patch;
 mod redact;
 mod retry;

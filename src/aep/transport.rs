@@ -130,6 +130,7 @@ impl Session {
         request_id: &str,
     ) -> Result<Answer, Error> {
         let request = self.request(call, token, request_id)?;
+        self.budget.turn().await;
         // Nothing may be awaited between this check and the transport.
         if let Effect::Write { gate: Some(gate), .. } = &call.effect {
             gate.check()

@@ -53,6 +53,10 @@ pub struct CommonStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub last_handled_sync: Option<String>,
+    /// The digest of the last action that went on because it was approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub last_approved: Option<String>,
     /// An action that waits for approval. Approve it with the annotation `ingestion.aep-operator.io/approve:
     /// <digest>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -118,6 +118,7 @@ impl<K: Managed> Pass<'_, K> {
             uid: &self.uid,
             owner: self.cx.owner(&self.namespace(), &self.object.name_any()),
             intent: self.intent.as_ref(),
+            approval: self.approval(),
         }
     }
 

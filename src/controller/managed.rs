@@ -16,6 +16,7 @@ use crate::api::policy::{DeletionPolicy, DriftPolicy};
 use crate::api::role::Role;
 use crate::api::status::{CommonStatus, ExternalObject};
 use crate::cluster::Kind;
+use crate::domain::approval::{self, Action};
 use crate::domain::drift::Drift;
 use crate::domain::intent::{Announced, Intent};
 use crate::domain::marker::{Marker, Owner};
@@ -162,6 +163,8 @@ pub struct Shape<'a, K: Managed> {
     pub owner: Owner,
     /// The claim.
     pub intent: Option<&'a Intent>,
+    /// The digest that is approved.
+    pub approval: Option<&'a str>,
 }
 
 impl<K: Managed> Shape<'_, K> {
@@ -179,6 +182,16 @@ impl<K: Managed> Shape<'_, K> {
             sandbox: self.site().sandbox.clone(),
             owner: self.owner.clone(),
         }
+    }
+
+    /// Goes on when exactly this action is approved; see [`approval`].
+    pub fn require_approval(
+        &self,
+        action: Action,
+        subject: &str,
+        differences: &[String],
+    ) -> Result<(), Obstacle> {
+        approval::require(approval::pending(action, self.uid, subject, differences), self.approval)
     }
 
     /// The start time that the claim fixed.

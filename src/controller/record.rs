@@ -10,7 +10,8 @@ use super::managed::{Finding, Managed, Report};
 use super::pass::Pass;
 use super::upstream;
 use crate::api::condition::{ConditionType, Reason, find};
-use crate::api::{PAUSED, SYNC_REQUESTED_AT};
+use crate::api::status::CommonStatus;
+use crate::api::{APPROVE, PAUSED, SYNC_REQUESTED_AT};
 use crate::cluster::Error;
 use crate::cluster::claim::is_claimed;
 use crate::cluster::events::Severity;
@@ -81,7 +82,7 @@ impl<K: Managed> Pass<'_, K> {
         // What was to be looked at is looked at again.
         self.cx.memory.ask_for_check(&self.uid);
         let failures = if obstacle.is_failure() {
-            self.cx.memory.fail(&self.uid)
+            self.cx.memory.fail(&self.uid, self.generation())
         } else {
             self.cx.memory.failures(&self.uid)
         };
@@ -127,6 +128,30 @@ impl<K: Managed> Pass<'_, K> {
             }
             (Err(_), None) => {}
         }
+        self.fill_approval(common, result, effect);
+    }
+
+    /// Shows the action that waits for approval, and echoes the approval of one that went on.
+    fn fill_approval(
+        &self,
+        common: &mut CommonStatus,
+        result: &Result<String, Obstacle>,
+        effect: Option<Effect>,
+    ) {
+        let waiting = result.as_ref().err().and_then(|obstacle| obstacle.pending.as_deref());
+        let shown = common.pending.as_ref().map(|pending| pending.digest.clone());
+        if shown.is_some() && waiting.is_none() && shown.as_deref() == self.approval() {
+            common.last_approved = shown;
+        }
+        let is_known = effect.is_none_or(|effect| effect.ready == ReadyEffect::False);
+        if is_known {
+            common.pending = waiting.cloned();
+        }
+    }
+
+    /// The digest that is approved.
+    pub(super) fn approval(&self) -> Option<&str> {
+        self.object.annotations().get(APPROVE).map(String::as_str)
     }
 
     /// Writes the status if it differs, then publishes events.

@@ -3,6 +3,8 @@
 //! Reading order: [`marker`] and [`intent`] (who owns what), [`plan`] (the state machine), [`outcome`] (what a pass ended
 //! with and what the user sees of it).
 
+pub mod approval;
+pub mod catalogue;
 pub mod drift;
 pub mod intent;
 pub mod lookup;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::api::condition::Reason;
 use crate::api::mapping::RowFailure;
+use crate::api::status::Pending;
 
 /// What comes next after a pass could not finish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,6 +63,8 @@ pub struct Obstacle {
     pub retry_after: Option<Duration>,
     /// Rows that were refused.
     pub failures: Vec<RowFailure>,
+    /// The action that waits for approval.
+    pub pending: Option<Box<Pending>>,
     /// Nothing is written for it: the normal wait for something that makes progress.
     pub quiet: bool,
 }
@@ -69,7 +72,15 @@ pub struct Obstacle {
 impl Obstacle {
     /// An obstacle with a message that says what to change.
     pub fn new(class: Class, reason: Reason, message: impl Into<String>) -> Self {
-        Self { class, reason, message: message.into(), retry_after: None, failures: Vec::new(), quiet: false }
+        Self {
+            class,
+            reason,
+            message: message.into(),
+            retry_after: None,
+            failures: Vec::new(),
+            pending: None,
+            quiet: false,
+        }
     }
 
     /// A normal wait for another object: nothing is written.

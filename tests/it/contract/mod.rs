@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may fail like the test itself")]
 
+mod catalogue;
 mod faults;
 mod flow_service;
 mod gateway;
