@@ -6,4 +6,6 @@ mod change;
 mod crash;
 mod held;
 mod many;
+mod mapping;
 mod namespace;
+mod profile;
