@@ -7,11 +7,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 use super::pace::Pace;
-use super::retry;
+use super::{Observer, retry};
 
 /// What a call is for. Lanes share the budget by weight; an idle lane's share goes to the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,7 +35,9 @@ impl Lane {
     /// How far one call moves the lane ahead: the inverse of its weight, in sixtieths.
     const fn stride(self) -> u64 {
         match self {
-            Self::LookUp | Self::Change | Self::Create => 15,
+            // A claim was made for it, and grows old.
+            Self::Create => 5,
+            Self::LookUp | Self::Change => 15,
             Self::Drift | Self::Runs => 60,
         }
     }
@@ -62,19 +64,15 @@ impl Lane {
     }
 }
 
-/// The right to make one call, spent by making it. A permit that is dropped is lost, which only makes the operator slower.
+/// The promise that one creation will leave soon after its claim: only so many claims are under way at once as the pace can follow up.
+/// A permit that is dropped costs nothing.
 #[derive(Debug)]
 pub struct Permit {
-    lane: Lane,
+    _place: OwnedSemaphorePermit,
 }
 
-impl Permit {
-    /// The lane that it was taken from.
-    pub fn lane(&self) -> Lane {
-        self.lane
-    }
-}
-
+/// The fewest permits at once: what one claim needs at most, and one more.
+const FEWEST_AHEAD: usize = 4;
 /// Longest self-chosen pause after a 429 that does not say how long to wait.
 const LONGEST_GUESS: Duration = Duration::from_mins(1);
 /// After this many calls in a row without a useful answer the pace falls to a probe.
@@ -88,11 +86,13 @@ pub(super) struct Budget(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
+    ahead: Arc<Semaphore>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 struct State {
     pace: Pace,
-    waiting: [VecDeque<oneshot::Sender<Permit>>; 5],
+    waiting: [VecDeque<oneshot::Sender<()>>; 5],
     /// Stride scheduling: the lane with the least travelled goes first.
     travelled: [u64; 5],
     dispatching: bool,
@@ -103,7 +103,7 @@ struct State {
 
 impl Budget {
     /// A budget of `per_second` calls, evenly spaced. Values that make no sense become one call a second.
-    pub fn new(per_second: f64) -> Self {
+    pub fn new(per_second: f64, observer: Option<Arc<dyn Observer>>) -> Self {
         let state = State {
             pace: Pace::new(per_second),
             waiting: Default::default(),
@@ -113,27 +113,46 @@ impl Budget {
             limited_in_a_row: 0,
             failed_in_a_row: 0,
         };
-        Self(Arc::new(Shared { state: Mutex::new(state) }))
+        // Half a second of the pace: the last of them leaves long before its claim grows too old.
+        let ahead = Arc::new(Semaphore::new(state.pace.within(Duration::from_millis(500)).max(FEWEST_AHEAD)));
+        Self(Arc::new(Shared { state: Mutex::new(state), ahead, observer }))
     }
 
-    /// Waits for a permit, as long as it takes. Cancel-safe.
-    pub async fn acquire(&self, lane: Lane) -> Permit {
+    /// Waits for the turn of one call, as long as it takes. Cancel-safe.
+    pub async fn turn(&self, lane: Lane) {
+        let since = Instant::now();
         // The dispatcher answers everyone that waits; it can only be gone with its runtime.
-        self.enqueue(lane).await.unwrap_or(Permit { lane })
+        let _gone = self.enqueue(lane).await;
+        if let Some(observer) = &self.0.observer {
+            observer.permitted(lane, since.elapsed());
+        }
     }
 
-    /// Waits for a permit until `by`. The error is the time for which the organisation is paused, if it is.
-    pub async fn acquire_by(&self, lane: Lane, by: Instant) -> Result<Permit, Option<Duration>> {
+    /// Waits for the turn of one call until `by`. The error is the time for which the organisation is paused, if it is.
+    pub async fn turn_by(&self, lane: Lane, by: Instant) -> Result<(), Option<Duration>> {
         if self.paused_until().is_some_and(|until| until > by) {
             return Err(self.pause());
         }
-        tokio::time::timeout_at(by, self.acquire(lane)).await.map_err(|_| self.pause())
+        tokio::time::timeout_at(by, self.turn(lane)).await.map_err(|_| self.pause())
     }
 
-    /// Waits until a call that has its permit may leave, which is at once unless several leave together.
-    pub async fn turn(&self) {
-        let at = self.0.lock().pace.moment(Instant::now());
-        tokio::time::sleep_until(at).await;
+    /// Waits for the permits of one claim, all at once, and for the end of a pause.
+    pub async fn permits(&self, count: usize) -> Vec<Permit> {
+        let many = u32::try_from(count.min(FEWEST_AHEAD)).unwrap_or(1);
+        loop {
+            if let Some(pause) = self.pause() {
+                tokio::time::sleep(pause).await;
+            }
+            let places = Arc::clone(&self.0.ahead).acquire_many_owned(many).await;
+            let Ok(mut places) = places else { return Vec::new() };
+            if self.pause().is_none() {
+                let mut permits = Vec::with_capacity(count);
+                while let Some(place) = places.split(1) {
+                    permits.push(Permit { _place: place });
+                }
+                return permits;
+            }
+        }
     }
 
     /// For how long the organisation is told to wait from now on.
@@ -179,7 +198,7 @@ impl Budget {
         self.0.lock().paused_until
     }
 
-    fn enqueue(&self, lane: Lane) -> oneshot::Receiver<Permit> {
+    fn enqueue(&self, lane: Lane) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.0.lock();
         state.enqueue(lane, sender);
@@ -198,7 +217,7 @@ impl Shared {
 }
 
 impl Shared {
-    /// Hands out one permit, or says when the next is due.
+    /// Gives one turn, or says when the next is due.
     fn give_one(&self) -> Result<(), Instant> {
         let mut state = self.lock();
         state.pace.take(Instant::now())?;
@@ -208,7 +227,7 @@ impl Shared {
 }
 
 impl State {
-    fn enqueue(&mut self, lane: Lane, sender: oneshot::Sender<Permit>) {
+    fn enqueue(&mut self, lane: Lane, sender: oneshot::Sender<()>) {
         // A lane that was idle starts where the others are; it may not save up its share.
         if self.waiting[lane.index()].is_empty() {
             let others = Lane::ALL.iter().filter(|other| !self.waiting[other.index()].is_empty());
@@ -234,7 +253,7 @@ impl State {
         self.dispatching
     }
 
-    /// Gives one permit to the lane whose turn it is.
+    /// Gives the turn to the lane whose turn it is.
     fn hand_out(&mut self) {
         while let Some(lane) = Lane::ALL
             .into_iter()
@@ -242,7 +261,7 @@ impl State {
             .min_by_key(|lane| self.travelled[lane.index()])
         {
             let Some(sender) = self.waiting[lane.index()].pop_front() else { return };
-            if sender.send(Permit { lane }).is_ok() {
+            if sender.send(()).is_ok() {
                 self.travelled[lane.index()] += lane.stride();
                 return;
             }
@@ -250,7 +269,7 @@ impl State {
     }
 }
 
-/// Hands out permits at the organisation's pace while somebody waits, then ends.
+/// Gives turns at the organisation's pace while somebody waits, then ends.
 async fn dispatch(shared: Arc<Shared>) {
     loop {
         let paused_until = {
@@ -276,12 +295,26 @@ const MOST_IDLE: usize = 256;
 /// The budgets of all organisations.
 pub(super) struct Budgets {
     per_second: f64,
+    observer: Option<Arc<dyn Observer>>,
     by_organisation: Mutex<HashMap<String, Budget>>,
 }
 
 impl Budgets {
-    pub fn new(per_second: f64) -> Self {
-        Self { per_second, by_organisation: Mutex::default() }
+    pub fn new(per_second: f64, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { per_second, observer, by_organisation: Mutex::default() }
+    }
+
+    /// Who still waits, by lane.
+    pub fn waiting(&self) -> [usize; Lane::ALL.len()] {
+        let budgets = self.by_organisation.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums = [0; Lane::ALL.len()];
+        for budget in budgets.values() {
+            let state = budget.0.lock();
+            for (sum, lane) in sums.iter_mut().zip(&state.waiting) {
+                *sum += lane.iter().filter(|sender| !sender.is_closed()).count();
+            }
+        }
+        sums
     }
 
     pub fn of(&self, org_id: &str) -> Budget {
@@ -290,6 +323,7 @@ impl Budgets {
             // Only what nobody holds and nothing restrains may be forgotten.
             budgets.retain(|_, budget| Arc::strong_count(&budget.0) > 1 || budget.pause().is_some());
         }
-        budgets.entry(org_id.to_owned()).or_insert_with(|| Budget::new(self.per_second)).clone()
+        let new = || Budget::new(self.per_second, self.observer.clone());
+        budgets.entry(org_id.to_owned()).or_insert_with(new).clone()
     }
 }

@@ -22,7 +22,6 @@ pub(super) struct Pace {
     configured: f64,
     per_second: f64,
     next: Instant,
-    next_sent: Instant,
 }
 
 impl Pace {
@@ -31,27 +30,26 @@ impl Pace {
         let sensible = per_second.is_finite() && per_second > 0.0;
         let configured = if sensible { per_second.min(100_000.0) } else { 1.0 };
         let now = Instant::now();
-        Self { configured, per_second: configured, next: now, next_sent: now }
+        Self { configured, per_second: configured, next: now }
     }
 
     fn period(&self) -> Duration {
         Duration::from_secs_f64(MARGIN / self.per_second)
     }
 
-    /// Takes the next place in the queue of permits, or says when there will be one.
+    /// Takes the present moment for a call, or says when the next one may leave.
     pub fn take(&mut self, now: Instant) -> Result<(), Instant> {
         if self.next > now {
             return Err(self.next);
         }
-        self.next = advanced(self.next, now) + self.period();
+        // Unless it lies back further than what may be made up for.
+        self.next = self.next.max(now.checked_sub(SLACK).unwrap_or(now)) + self.period();
         Ok(())
     }
 
-    /// Reserves the moment of a call that has its permit: permits are taken ahead, and several may be spent at once.
-    pub fn moment(&mut self, now: Instant) -> Instant {
-        let at = advanced(self.next_sent, now);
-        self.next_sent = at + self.period();
-        at
+    /// How many calls fit into a time.
+    pub fn within(&self, time: Duration) -> usize {
+        usize::try_from(time.as_nanos() / self.period().as_nanos().max(1)).unwrap_or(usize::MAX)
     }
 
     /// The organisation met a limit: half the pace.
@@ -65,23 +63,26 @@ impl Pace {
     }
 }
 
-/// `next`, unless it lies back further than what may be made up for.
-fn advanced(next: Instant, now: Instant) -> Instant {
-    next.max(now.checked_sub(SLACK).unwrap_or(now))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn calls_that_were_allowed_ahead_still_leave_one_by_one() {
-        let mut pace = Pace::new(10.0);
-        let now = Instant::now();
-        let moments: Vec<Duration> =
-            (0..20).map(|_| pace.moment(now).saturating_duration_since(now)).collect();
-        let within_a_second = moments.iter().filter(|moment| **moment <= Duration::from_secs(1)).count();
-        assert!(within_a_second <= 10, "{moments:?}");
+    async fn no_second_holds_more_calls_than_the_rate() {
+        let (mut pace, mut now) = (Pace::new(10.0), Instant::now());
+        let mut moments = Vec::new();
+        while moments.len() < 20 {
+            match pace.take(now) {
+                Ok(()) => moments.push(now),
+                Err(at) => now = at,
+            }
+        }
+        for start in &moments {
+            let within =
+                |moment: &&Instant| **moment >= *start && **moment <= *start + Duration::from_secs(1);
+            assert!(moments.iter().filter(within).count() <= 10, "{moments:?}");
+        }
+        assert_eq!(pace.within(Duration::from_secs(1)), 9);
     }
 
     #[tokio::test(start_paused = true)]

@@ -22,6 +22,8 @@ use super::redact::Redactor;
 use super::wire::{BodyCap, TransportError};
 use super::{CallReport, Session, retry};
 
+/// Where IMS issues tokens.
+const TOKEN_PATH: &str = "/ims/token/v3";
 /// Longest that a token call may take.
 const TOKEN_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -33,14 +35,14 @@ impl Session {
             Effect::Write { permit, .. } => permit.take(),
             Effect::Read => None,
         };
-        match permit {
-            // A permit taken ahead does not overrule a pause that was asked for since.
-            Some(_) => match self.budget.pause() {
-                None => {}
-                pause @ Some(_) => return Err(limited(&call, pause)),
-            },
-            None => self.permit(&call, Instant::now() + self.aep.0.settings.queue_deadline).await?,
+        // A permit taken ahead does not overrule a pause that was asked for since.
+        if let (Some(_), Some(pause)) = (&permit, self.budget.pause()) {
+            return Err(limited(&call, Some(pause)));
         }
+        // Before the turn: a turn that waits for a token would leave together with others.
+        self.token(&call, Instant::now() + self.aep.0.settings.call_deadline).await?;
+        self.turn(&call, Instant::now() + self.aep.0.settings.queue_deadline).await?;
+        drop(permit);
         let deadline = Instant::now() + self.aep.0.settings.call_deadline;
         if call.is_write() {
             return self.attempt(&call, deadline, deadline).await;
@@ -61,16 +63,16 @@ impl Session {
                 return Err(error);
             }
             tokio::time::sleep(wait).await;
-            if self.permit(&call, deadline).await.is_err() {
+            if self.turn(&call, deadline).await.is_err() {
                 return Err(error);
             }
             attempt += 1;
         }
     }
 
-    async fn permit(&self, call: &Call<'_>, by: Instant) -> Result<(), Error> {
+    async fn turn(&self, call: &Call<'_>, by: Instant) -> Result<(), Error> {
         let lane = self.lane.filter(|_| !call.is_write()).unwrap_or(call.lane);
-        self.budget.acquire_by(lane, by).await.map(drop).map_err(|pause| limited(call, pause))
+        self.budget.turn_by(lane, by).await.map_err(|pause| limited(call, pause))
     }
 
     /// One exchange, and a second one with a new token when the first token was rejected.
@@ -85,7 +87,7 @@ impl Session {
         }
         tracing::debug!(operation = %call.operation, "the token was rejected; asking for a new one");
         let token = self.token(call, deadline).await?;
-        self.permit(call, deadline).await?;
+        self.turn(call, deadline).await?;
         self.exchange(call, &token, deadline).await
     }
 
@@ -109,17 +111,28 @@ impl Session {
             Ok(answer) => (Some(answer.status), None),
             Err(error) => (error.status(), Some(error.kind())),
         };
-        let report = CallReport { operation: call.operation, status, kind, duration: started.elapsed() };
+        let report = CallReport {
+            operation: call.operation,
+            method: call.method.clone(),
+            endpoint: call.endpoint.template.clone(),
+            status,
+            kind,
+            duration: started.elapsed(),
+        };
         span.in_scope(|| match &result {
             Ok(_) => tracing::debug!(status, duration_ms = report.duration.as_millis(), "answered"),
             Err(error) => {
                 tracing::debug!(status, duration_ms = report.duration.as_millis(), kind = report.kind_str(), %error, "failed");
             }
         });
-        if let Some(observer) = &self.aep.0.observer {
-            observer.finished(&report);
-        }
+        self.report(&report);
         result
+    }
+
+    fn report(&self, report: &CallReport) {
+        if let Some(observer) = &self.aep.0.observer {
+            observer.finished(report);
+        }
     }
 
     async fn exchange_in_span(
@@ -130,7 +143,6 @@ impl Session {
         request_id: &str,
     ) -> Result<Answer, Error> {
         let request = self.request(call, token, request_id)?;
-        self.budget.turn().await;
         // Nothing may be awaited between this check and the transport.
         if let Effect::Write { gate: Some(gate), .. } = &call.effect {
             gate.check()
@@ -243,8 +255,23 @@ impl Session {
 
     /// Asks IMS for a token, once.
     async fn mint(&self) -> Result<Token, Error> {
+        let started = Instant::now();
+        let result = self.mint_unreported().await;
+        let error = result.as_ref().err();
+        self.report(&CallReport {
+            operation: TOKEN,
+            method: http::Method::POST,
+            endpoint: TOKEN_PATH.to_owned(),
+            status: error.map_or(Some(200), Error::status),
+            kind: error.map(Error::kind),
+            duration: started.elapsed(),
+        });
+        result
+    }
+
+    async fn mint_unreported(&self) -> Result<Token, Error> {
         let redactor = Redactor::new([&self.credentials.client_secret]);
-        let request = Request::post(format!("{}/ims/token/v3", self.aep.0.settings.ims_url))
+        let request = Request::post(format!("{}{TOKEN_PATH}", self.aep.0.settings.ims_url))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(ACCEPT, "application/json")
             .extension(BodyCap::OBJECT)

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use super::managed::{Before, Change, Managed};
 use super::pass::Pass;
-use crate::aep::Lane;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
@@ -39,7 +38,7 @@ impl<K: Managed> Pass<'_, K> {
                 Before::Made(external) => return Ok(external),
                 Before::Send => (self.write_gate(), Vec::new(), false),
                 Before::Announce(announced, calls) => {
-                    let permits = K::site(refs).session.permits(Lane::Change, calls).await;
+                    let permits = K::site(refs).session.permits(calls).await;
                     self.announce_change(role, announced).await?;
                     (self.create_gate()?, permits, true)
                 }

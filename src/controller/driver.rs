@@ -14,7 +14,6 @@ use super::memory::Sent;
 use super::pass::{Pass, contested};
 use super::site::Site;
 use super::upstream;
-use crate::aep::Lane;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
 use crate::cluster::events::Severity;
@@ -23,6 +22,7 @@ use crate::domain::lookup::is_retainable;
 use crate::domain::marker::Relation;
 use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::plan::{ClaimState, Standing, Step, plan};
+use crate::telemetry::metrics::Happening;
 
 /// Steps in one pass; more means that two writers pull in different directions.
 pub(super) const TURNS: usize = 40;
@@ -155,6 +155,7 @@ impl<K: Managed> Pass<'_, K> {
                 "another process recorded another {role} first: deleted {id}, which this one had created"
             );
             self.events.push((Severity::Warning, Reason::ExtraDeleted, note));
+            self.note(Happening::DuplicateRefused);
         }
         Ok(())
     }
@@ -241,6 +242,11 @@ impl<K: Managed> Pass<'_, K> {
                 self.observe_role(role, &id, refs, desired).await?;
             }
             Step::Create(role) => self.create(role, refs, desired).await?,
+            Step::Update(role) if self.settled => {
+                self.note(Happening::DriftFound);
+                self.update(role, refs, desired).await?;
+                self.note(Happening::DriftCorrected);
+            }
             Step::Update(role) => self.update(role, refs, desired).await?,
             Step::Report(role) => {
                 if let Some(Standing::Owned { drift }) = self.standings.get_mut(&role) {
@@ -262,7 +268,7 @@ impl<K: Managed> Pass<'_, K> {
     /// Writes finalizer and intent, then reads the references again: a parent that is being deleted must not get a child.
     async fn write_claim(&mut self, refs: &K::Refs, hash: &str) -> Result<(), Obstacle> {
         let missing = self.object.roles().iter().filter(|role| !self.external.contains_key(role)).count();
-        self.permits = K::site(refs).session.permits(Lane::Create, missing).await;
+        self.permits = K::site(refs).session.permits(missing).await;
         let now = self.now();
         let claims = self.object.roles().into_iter().map(|role| {
             let incarnation = self.intent.as_ref().map_or(1, |intent| intent.incarnation(role));

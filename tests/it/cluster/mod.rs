@@ -5,6 +5,7 @@ mod chain;
 mod change;
 mod crash;
 mod held;
+mod leader;
 mod many;
 mod mapping;
 mod namespace;

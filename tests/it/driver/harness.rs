@@ -14,6 +14,7 @@ use aep_operator::controller::memory::Memory;
 use aep_operator::controller::wake::Wake;
 use aep_operator::controller::{Context, Settings, reconcile};
 use aep_operator::domain::outcome::Obstacle;
+use aep_operator::telemetry::{Census, Metrics, Progress};
 use aep_sim::{Config, Sim};
 use kube::runtime::controller::Action;
 use rand::SeedableRng;
@@ -21,6 +22,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::apiserver::ApiServer;
 use super::ports::{Wire, client};
@@ -50,7 +52,7 @@ pub struct Process {
     pub cx: Arc<Context>,
     /// Its exchanges.
     pub tape: Tape,
-    _leader: watch::Sender<bool>,
+    _leader: watch::Sender<Instant>,
 }
 
 /// How one pass ended.
@@ -132,7 +134,7 @@ impl World {
             ..aep::Settings::default()
         };
         let wire = Arc::new(Wire::new(self.sim.clone(), tape.clone()));
-        let (leader, is_leader) = watch::channel(true);
+        let (leader, leading_until) = aep::sole_leadership();
         let cx = Context {
             cluster: Cluster::new(client(self.api.clone(), tape.clone()), Some(label.to_owned())),
             aep: Aep::new(settings, wire).expect("the settings should be valid"),
@@ -147,7 +149,10 @@ impl World {
             memory: Memory::default(),
             known: Known::default(),
             wake: Wake::default(),
-            leader: is_leader,
+            metrics: Metrics::default(),
+            progress: Progress::default(),
+            census: Census::default(),
+            leading_until,
         };
         Process { cx: Arc::new(cx), tape, _leader: leader }
     }

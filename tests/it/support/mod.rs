@@ -1,6 +1,7 @@
 //! What the tests on the real control plane share: a namespace, a simulator and an operator of their own on one shared control plane.
 
 pub mod objects;
+pub mod operators;
 pub mod world;
 
 pub use world::World;
