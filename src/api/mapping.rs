@@ -168,7 +168,8 @@ pub struct ManagedSchema {
         validation = rule::immutable("targetSchema.managed.class")
     )]
     pub class_id: String,
-    /// Fields that identify a person or a thing, at most 20, one per destination.
+    /// Fields that identify a person or a thing, at most 20, one per destination. Identities that somebody else
+    /// gave the schema are left alone; one that stands in the way is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["destination"]))]

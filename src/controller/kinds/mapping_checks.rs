@@ -113,7 +113,7 @@ fn wait_until_visible(shape: &Shape<'_, IngestionMapping>, failures: &[RowFailur
         return Ok(());
     }
     let message = format!(
-        "the managed schema does not show the new fields yet: {}",
+        "the managed schema does not show these fields yet: {}: if this lasts, add the field group of this object to the schema in AEP",
         upstream::some_of(&failures.iter().map(|failure| failure.destination.clone()).collect::<Vec<_>>())
     );
     Err(Obstacle::new(Class::Unavailable, Reason::Progressing, message).after(VISIBLE_SOON))

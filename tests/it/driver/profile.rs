@@ -143,6 +143,36 @@ async fn an_identity_that_spec_no_longer_asks_for_is_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn identities_of_another_client_are_left_alone_and_named_when_they_stand_in_the_way() {
+    let (world, process) = settled(&chain()).await;
+    let schema = inventory(&world, "schemas").pop().unwrap_or_default()["id"].clone();
+    for (field, namespace) in [("phone", "Phone"), ("email", "CRMID")] {
+        let property = format!("/_simtenant/customers_data/{field}");
+        let body = json!({
+            "@type": "xdm:descriptorIdentity", "xdm:sourceSchema": schema, "xdm:sourceVersion": 1, "xdm:sourceProperty": property,
+            "xdm:namespace": namespace, "xdm:property": "xdm:code", "xdm:isPrimary": false,
+        });
+        let seed = json!({ "sandbox": "dev", "lake": [{ "kind": "descriptors", "body": body }] });
+        let (status, answer) = world.sim.control("POST", "/seed", &seed);
+        assert_eq!(status, 201, "{answer}");
+    }
+    let before = world.upstream_writes().len();
+    world.api.apply(&in_profile(mapping()));
+    let _refused = world.pass(&process, KIND, "charges").await;
+    let ready = condition(&world, KIND, "Ready");
+    assert_eq!(ready["reason"], "IdentityInvalid", "{ready}");
+    assert!(text(&ready, "/message").contains("customers_data/email (CRMID)"), "{ready}");
+    assert_eq!(world.upstream_writes().len(), before, "nothing is sent");
+
+    let wrong = inventory(&world, "descriptors").into_iter().find(|found| found["namespace"] == "CRMID");
+    let path = format!("/objects/{}", text(&wrong.unwrap_or_default(), "/id"));
+    assert_eq!(world.sim.control("DELETE", &path, &Value::Null).0, 204);
+    settle(&world, &process).await.expect("settled");
+    let identities = profile(&world).0;
+    assert_eq!(identities.len(), 3, "the one on the phone is left: {identities:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_primary_identity_in_profile_is_kept_and_named() {
     let [base, source, _, flow] = chain();
     let (world, process) = settled(&[base, source, in_profile(mapping()), flow]).await;
