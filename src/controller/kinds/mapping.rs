@@ -13,15 +13,17 @@ use crate::api::policy::DeletionPolicy;
 use crate::api::role::Role;
 use crate::api::source_connection::ResourcePath;
 use crate::api::status::{ExternalObject, MAX_FAILURES, MAX_TEXT, MAX_WORD, bounded};
-use crate::api::{IngestionFlow, IngestionMapping, IngestionMappingStatus, StripeSourceConnection};
+use crate::api::{INTENT, IngestionFlow, IngestionMapping, IngestionMappingStatus, StripeSourceConnection};
 use crate::controller::context::Context;
 use crate::controller::managed::{Before, Change, External, Finding, Managed, Post, Report, Shape};
 use crate::controller::site::Site;
 use crate::controller::upstream::{self, Object};
 use crate::domain::drift::Drift;
+use crate::domain::intent::Intent;
 use crate::domain::mapping::{
     IdentityField, Row, field_group_body, fill_tenant, identity_fields, rows, schema_body, unseen_sources,
 };
+use crate::domain::marker::Marker;
 use crate::domain::outcome::Obstacle;
 
 /// What a mapping refers to.
@@ -71,6 +73,18 @@ impl Desired {
 impl IngestionMapping {
     fn managed(&self) -> Option<&ManagedSchema> {
         self.spec.target_schema.managed.as_ref()
+    }
+
+    /// Whether the schema has identities, or may have some of ours that spec no longer asks for.
+    fn may_have_identities(&self, schema: &model::Resource) -> bool {
+        let uid = self.uid().unwrap_or_default();
+        let intent = Intent::read(self.annotations().get(INTENT).map(String::as_str), &uid);
+        let is_announced = intent.is_some_and(|intent| intent.changes.contains_key(&Role::Schema));
+        // A predecessor may have given it some.
+        let marker = Marker::find_in(schema.description.as_deref().unwrap_or_default());
+        let is_new_here = marker.is_none_or(|marker| marker.uid != uid);
+        let is_asked_for = self.managed().is_some_and(|managed| !managed.identities.is_empty());
+        is_asked_for || is_announced || is_new_here || schema.is_in_union()
     }
 
     /// The name of the mapping set: Data Prep has no description, so the marker stands in the name.
@@ -213,7 +227,7 @@ impl Managed for IngestionMapping {
 
     async fn complete(&self, refs: &Refs, role: Role, object: &mut Object) -> Result<(), Obstacle> {
         match object {
-            Object::Resource(schema) if role == Role::Schema => {
+            Object::Resource(schema) if role == Role::Schema && self.may_have_identities(schema) => {
                 mapping_schema::complete(&refs.site, schema).await
             }
             _ => Ok(()),
@@ -259,8 +273,9 @@ impl Managed for IngestionMapping {
             }
             _ => {
                 let schema_id = Self::schema_id(shape)?;
-                // A schema that was known at the claim was checked against before it.
-                if shape.desired.properties.is_some() {
+                // A schema that was there at the claim was checked against before it.
+                let is_new = |role| shape.created.contains(&role) || shape.patched.contains(&role);
+                if is_new(Role::Schema) || is_new(Role::FieldGroup) {
                     mapping_checks::check_rows(shape, schema_id).await?;
                 }
                 let set = session
