@@ -233,6 +233,12 @@ reasons! {
         "Another flow already reads the source connection; the message names both.",
         "Create a source connection of its own for this flow.";
 
+    ProfileEnabled:
+        "The schema or dataset takes part in Real-Time Customer Profile, so the operator never deletes it, \
+         whatever deletionPolicy says.",
+        "Set deletionPolicy: Retain in targetSchema.managed or dataset.managed: this object then goes, and \
+         the schema or dataset stays.";
+
     // Ownership.
     NotOurs:
         "The upstream object carries the marker of another owner, or none.",

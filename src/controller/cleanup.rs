@@ -9,7 +9,7 @@ use super::driver::{TURNS, waiting_for_answer};
 use super::managed::{Managed, Parting};
 use super::pass::{Pass, contested};
 use super::site::Site;
-use super::upstream;
+use super::{profile, upstream};
 use crate::api::condition::Reason;
 use crate::api::policy::DeletionPolicy;
 use crate::api::role::Role;
@@ -153,6 +153,7 @@ impl<K: Managed> Pass<'_, K> {
                 ),
             ));
         }
+        profile::refuse_deletion(site, role, &external.id).await?;
         if let Some(why) = self.kept_for(role, &external.id, site).await? {
             let note = format!("kept upstream: {role} {}: {why}", external.id);
             self.events.push((Severity::Normal, Reason::Retained, note));

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::context::Context;
-use super::managed::{Change, Managed, Post, Report, Shape};
+use super::managed::{Managed, Post, Report, Shape};
 use super::memory::Sent;
 use super::pass::{Pass, contested};
 use super::site::Site;
@@ -189,6 +189,9 @@ impl<K: Managed> Pass<'_, K> {
         self.looked = true;
         if self.observe(role, id, site).await?.is_some() {
             self.refuse_foreign(role, id, site)?;
+            if let Some(object) = self.objects.get_mut(&role) {
+                self.object.complete(refs, role, object).await?;
+            }
             let shape = self.shape(refs, desired);
             let drift = self
                 .objects
@@ -291,6 +294,7 @@ impl<K: Managed> Pass<'_, K> {
                 .effective_start(self.intent.as_ref().and_then(|intent| intent.effective_start), now),
             time: self.intent.as_ref().map_or(now, |intent| intent.time),
             nonce: rand::random(),
+            changes: self.intent.as_ref().map(|intent| intent.changes.clone()).unwrap_or_default(),
         };
         self.put_intent(intent).await?;
         self.note_unsent(also);
@@ -382,10 +386,7 @@ impl<K: Managed> Pass<'_, K> {
             }
             let Some(object) = self.objects.get(&role) else { continue };
             self.refuse_failed_change(role, object)?;
-            let gate = self.write_gate();
-            let change = Change { role, object, drift: &drift, gate: &gate };
-            let result = self.object.update(self.cx, &self.shape(refs, desired), change).await;
-            let id = match result {
+            let id = match self.change(role, &drift, refs, desired).await {
                 Ok(external) => {
                     let id = external.id.clone();
                     self.looked = true;

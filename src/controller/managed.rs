@@ -19,7 +19,7 @@ use crate::api::status::{CommonStatus, ExternalObject};
 use crate::cluster::Kind;
 use crate::domain::approval::{self, Action};
 use crate::domain::drift::Drift;
-use crate::domain::intent::Intent;
+use crate::domain::intent::{Announced, Intent};
 use crate::domain::marker::{Marker, Owner};
 use crate::domain::outcome::Obstacle;
 
@@ -126,6 +126,26 @@ pub trait Managed: Kind {
         role: Role,
         send: Post<'_>,
     ) -> impl Future<Output = Result<ExternalObject, Obstacle>> + Send;
+    /// Reads what belongs to an observed object and is not in it.
+    fn complete(
+        &self,
+        _refs: &Self::Refs,
+        _role: Role,
+        _object: &mut Object,
+    ) -> impl Future<Output = Result<(), Obstacle>> + Send {
+        std::future::ready(Ok(()))
+    }
+    /// What has to happen before a role's object is changed. Reads only.
+    fn before_update(
+        &self,
+        _cx: &Context,
+        _shape: &Shape<'_, Self>,
+        _role: Role,
+        _object: &Object,
+        _drift: &Drift,
+    ) -> impl Future<Output = Result<Before, Obstacle>> + Send {
+        std::future::ready(Ok(Before::Send))
+    }
     /// Patches a role's object.
     fn update(
         &self,
@@ -223,8 +243,20 @@ pub struct Change<'a> {
     pub object: &'a Object,
     /// What differs.
     pub drift: &'a Drift,
-    /// Closed when the lease is lost.
+    /// Closed when the lease is lost, or the announcement is too old.
     pub gate: &'a Gate,
+    /// Permits of the request budget for the calls that were announced.
+    pub permits: Vec<Permit>,
+}
+
+/// What has to happen before a change is sent.
+pub enum Before {
+    /// Nothing: upstream fences it, or it may be repeated.
+    Send,
+    /// It was made already; this is what status has to hold.
+    Made(ExternalObject),
+    /// It is written down; so many calls are sent for it.
+    Announce(Announced, usize),
 }
 
 /// An object that is about to be deleted.

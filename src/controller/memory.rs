@@ -30,6 +30,8 @@ struct Remembered {
     /// The generation that failed.
     failed_generation: i64,
     sent: HashMap<Role, Sent>,
+    /// Since when changes that were announced may still surface; `None` when the last one was certainly not executed.
+    changed: HashMap<Role, Option<Instant>>,
     /// Roles that existed upstream at some time.
     existed: HashSet<Role>,
     /// The intent that this process wrote last.
@@ -118,6 +120,24 @@ impl Memory {
         (since + grace).saturating_duration_since(Instant::now())
     }
 
+    /// Notes that a change was announced and may be seen upstream at any time from now on, or that it was certainly not executed.
+    pub fn note_change(&self, uid: &str, role: Role, may_surface: bool) {
+        let since = may_surface.then(Instant::now);
+        self.with(uid, |object| object.changed.insert(role, since));
+    }
+
+    /// How long an announced change of the role's object may still surface. One that this process knows nothing of may have been sent by
+    /// another one just before.
+    pub fn change_grace(&self, uid: &str, role: Role, grace: Duration) -> Duration {
+        let first_seen = self.first_seen(uid);
+        let since = match self.with(uid, |object| object.changed.get(&role).copied()) {
+            Some(None) => return Duration::ZERO,
+            Some(Some(since)) => since.max(first_seen),
+            None => first_seen,
+        };
+        (since + grace).saturating_duration_since(Instant::now())
+    }
+
     /// Asks for a look at the upstream objects in the next pass.
     pub fn ask_for_check(&self, uid: &str) {
         self.with(uid, |object| object.check = true);
@@ -180,6 +200,19 @@ mod tests {
         let memory = Memory::default();
         memory.note_sent("u", Role::Flow, Sent::Refused);
         assert_eq!(memory.remaining_grace("u", Role::Flow, GRACE), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_announced_change_may_surface_until_the_grace_is_over_unless_it_was_refused() {
+        let memory = Memory::default();
+        memory.first_seen("u");
+        assert_eq!(memory.change_grace("u", Role::Schema, GRACE), GRACE, "another process may have sent it");
+        tokio::time::advance(GRACE).await;
+        assert_eq!(memory.change_grace("u", Role::Schema, GRACE), Duration::ZERO);
+        memory.note_change("u", Role::Schema, true);
+        assert_eq!(memory.change_grace("u", Role::Schema, GRACE), GRACE);
+        memory.note_change("u", Role::Schema, false);
+        assert_eq!(memory.change_grace("u", Role::Schema, GRACE), Duration::ZERO);
     }
 
     #[test]

@@ -20,10 +20,12 @@ pub mod trigger;
 pub mod upstream;
 pub mod wake;
 
+mod announce;
 mod cleanup;
 mod conditions;
 mod driver;
 mod pass;
+mod profile;
 mod record;
 mod report;
 mod run;

@@ -278,6 +278,13 @@ impl<'a, K: Managed> Pass<'a, K> {
     ) -> Result<Option<&Object>, Obstacle> {
         let version = upstream::version_of(self.external.get(&role));
         let Some(object) = upstream::read(site, role, id, version).await? else {
+            if self.patched.contains(&role) {
+                return Err(Obstacle::new(
+                    Class::Unavailable,
+                    Reason::Progressing,
+                    format!("the changed {role} {id} is not to be seen upstream yet"),
+                ));
+            }
             self.standings.insert(role, Standing::Gone(id.to_owned()));
             return Ok(None);
         };

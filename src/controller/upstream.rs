@@ -269,7 +269,18 @@ pub async fn delete(site: &Site, gate: &Gate, role: Role, id: &str, marker: &Mar
 
 fn refused_delete(error: crate::aep::Error, role: Role, id: &str) -> Obstacle {
     let is_denied = error.kind() == crate::aep::ErrorKind::Denied;
+    let is_refused = error.kind() == crate::aep::ErrorKind::Refused;
     let mut obstacle = Obstacle::from(error);
+    if is_refused && matches!(role, Role::Schema | Role::FieldGroup) {
+        // Adobe documents no code for it: what else could stand in the way of a deletion is a dataset or a schema that uses it.
+        return Obstacle::blocked(
+            Reason::InUseUpstream,
+            format!(
+                "Adobe refuses the deletion of the {role} {id}: {}: delete what uses it, or set spec.targetSchema.managed.deletionPolicy to Retain",
+                obstacle.message
+            ),
+        );
+    }
     if is_denied {
         obstacle.reason = Reason::HiddenByAccessLabel;
         obstacle.message = format!(

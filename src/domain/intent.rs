@@ -29,6 +29,31 @@ pub struct Intent {
     /// then both believe that they hold the claim.
     #[serde(default)]
     pub nonce: u32,
+    /// By role, the last change that upstream takes without a precondition.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changes: BTreeMap<Role, Announced>,
+}
+
+/// A change that was written down before it was sent, because nothing upstream would fence it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Announced {
+    /// Adobe's id of the object that is changed.
+    pub id: String,
+    /// The version that it is made from, where a change makes the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// A hash of each thing that is sent, by which it is known again.
+    pub hashes: Vec<String>,
+}
+
+impl Announced {
+    /// Whether everything that the other announces is announced here.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.id == other.id
+            && self.version == other.version
+            && other.hashes.iter().all(|hash| self.hashes.contains(hash))
+    }
 }
 
 /// What is claimed for one role.
@@ -71,6 +96,7 @@ mod tests {
             effective_start: Some(Timestamp::UNIX_EPOCH),
             time: Timestamp::UNIX_EPOCH,
             nonce: 7,
+            changes: BTreeMap::new(),
         }
     }
 
@@ -81,6 +107,18 @@ mod tests {
         assert_eq!(Intent::read(Some(&text), "u2"), None, "a restored or copied object starts anew");
         assert_eq!(Intent::read(Some("{"), "u1"), None);
         assert_eq!(Intent::read(None, "u1"), None);
+    }
+
+    #[test]
+    fn an_announcement_covers_the_same_things_of_the_same_version() {
+        let announced = |version: i64, hashes: &[&str]| Announced {
+            id: "s".into(),
+            version: Some(version),
+            hashes: hashes.iter().map(|hash| (*hash).to_owned()).collect(),
+        };
+        assert!(announced(1, &["a", "b"]).covers(&announced(1, &["b"])));
+        assert!(!announced(1, &["a"]).covers(&announced(1, &["b"])));
+        assert!(!announced(1, &["a"]).covers(&announced(2, &["a"])));
     }
 
     #[test]

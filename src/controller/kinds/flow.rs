@@ -26,6 +26,8 @@ pub struct Refs {
     pub(super) source_id: String,
     pub(super) mapping: model::MappingSetRef,
     pub(super) schema_id: String,
+    /// Whether the schema takes part in Profile because the mapping asks for it.
+    pub(super) profile: bool,
     pub(super) existing_dataset: Option<String>,
     /// How far ahead the start of a flow is held that must not run, in seconds.
     pub(super) held_start: i64,
@@ -40,6 +42,8 @@ pub struct Desired {
     pub(super) mapping_id: String,
     pub(super) mapping_version: i64,
     pub(super) schema_id: String,
+    /// Whether the managed dataset feeds Profile.
+    pub(super) profile: bool,
     pub(super) dataset: Option<String>,
     pub(super) frequency: &'static str,
     pub(super) interval: Option<i64>,
@@ -145,6 +149,7 @@ impl Managed for IngestionFlow {
             source_id: source.external.id,
             mapping: model::MappingSetRef { id: output.mapping_set, version: output.version },
             schema_id: output.schema_id,
+            profile: output.profile,
             existing_dataset,
             held_start: i64::try_from(cx.settings.held_start.as_secs()).unwrap_or(i64::MAX / 4),
         })
@@ -182,6 +187,7 @@ impl Managed for IngestionFlow {
             mapping_id: refs.mapping.id.clone(),
             mapping_version: refs.mapping.version,
             schema_id: refs.schema_id.clone(),
+            profile: refs.profile && self.managed_dataset().is_some(),
             dataset: refs
                 .existing_dataset
                 .clone()

@@ -1,14 +1,11 @@
 //! The objects of a flow: what is sent at creation, what may differ later, and the patches that put it back.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::flow::dataset_id;
-use super::flow_checks::refuse_other_schema;
-use super::history;
 use super::mapping_checks::schema_ref;
+use super::{flow_dataset, history};
 use crate::aep::{FlowAction, Patch, model, spec};
 use crate::api::IngestionFlow;
 use crate::api::condition::Reason;
@@ -17,7 +14,7 @@ use crate::api::status::ExternalObject;
 use crate::controller::context::Context;
 use crate::controller::described;
 use crate::controller::managed::{Change, Managed, Post, Shape};
-use crate::controller::upstream::{self, MARKER_TAG, OWNER_TAG, Object};
+use crate::controller::upstream::{self, Object};
 use crate::domain::drift::Drift;
 use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::schedule::Start;
@@ -41,7 +38,7 @@ pub(super) async fn create(
                 name: flow.upstream_name(role),
                 description: desired.description.clone(),
                 schema_ref: schema_ref(&desired.schema_id),
-                tags: tags(shape),
+                tags: flow_dataset::tags(shape),
                 enable_error_diagnostics: None,
             };
             let id = session.create_data_set(post.permit, post.gate, &new).await?;
@@ -123,32 +120,11 @@ fn percent(percent: i64) -> f64 {
     percent as f64
 }
 
-/// The tags of a managed dataset: the marker decides, the owner narrows a look-up.
-fn tags(shape: &FlowShape<'_>) -> BTreeMap<String, Vec<String>> {
-    let marker = shape.marker(Role::Dataset);
-    BTreeMap::from([
-        (MARKER_TAG.to_owned(), vec![marker.to_string()]),
-        (OWNER_TAG.to_owned(), vec![marker.owner.to_string()]),
-    ])
-}
-
 /// The difference of one object of a flow.
 pub(super) fn drift(shape: &FlowShape<'_>, role: Role, object: &Object) -> Drift {
     let desired = shape.desired;
     match object {
-        Object::DataSet(data_set) => {
-            let marker = object.marker().map(|marker| marker.to_string()).unwrap_or_default();
-            let schema = if refuse_other_schema(data_set, &desired.schema_id).is_ok() {
-                desired.schema_id.as_str()
-            } else {
-                "another schema"
-            };
-            Drift::default().field("marker", shape.marker(role), marker).field(
-                "dataset schema",
-                &desired.schema_id,
-                schema,
-            )
-        }
+        Object::DataSet(data_set) => flow_dataset::drift(shape, object, data_set),
         Object::TargetConnection(target) => {
             described::drift(shape, role, object, &desired.name, desired.description.as_deref()).field(
                 "dataset",
@@ -238,7 +214,7 @@ pub(super) async fn update(
     change: Change<'_>,
 ) -> Result<ExternalObject, Obstacle> {
     match change.object {
-        Object::DataSet(data_set) => update_dataset(flow, shape, &change, data_set).await,
+        Object::DataSet(data_set) => flow_dataset::update(flow, shape, &change, data_set).await,
         Object::TargetConnection(_) => {
             refuse_replacement(&change, "dataset")?;
             let patch =
@@ -261,30 +237,6 @@ fn refuse_replacement(change: &Change<'_>, field: &'static str) -> Result<(), Ob
             "spec.{field}: a change of it needs a new dataflow, and this version of the operator does not replace one: undo the change, or delete this IngestionFlow and apply a new one"
         ),
     ))
-}
-
-async fn update_dataset(
-    flow: &IngestionFlow,
-    shape: &FlowShape<'_>,
-    change: &Change<'_>,
-    data_set: &model::DataSet,
-) -> Result<ExternalObject, Obstacle> {
-    refuse_other_schema(data_set, &shape.desired.schema_id)?;
-    let session = &shape.site().session;
-    let mut patch = Patch::new();
-    if change.drift.has("description") {
-        patch = patch.add("/description", shape.desired.description.clone().unwrap_or_default());
-    }
-    if data_set.tags.is_empty() {
-        patch = patch.add("/tags", json!(tags(shape)));
-    } else {
-        for (key, values) in tags(shape) {
-            patch = patch.add(format!("/tags/{}", Patch::segment(&key)), json!(values));
-        }
-    }
-    session.patch_data_set(change.gate, &data_set.id, &patch).await?;
-    tracing::info!(dataset = data_set.id, flow = flow.metadata.name, "attached a retained dataset");
-    Ok(change.object.external(change.role, shape.site()))
 }
 
 /// One mutating call: disable first, then the patch, enable last.

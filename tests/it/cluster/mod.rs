@@ -8,6 +8,8 @@ mod deletion;
 mod held;
 mod leader;
 mod many;
+mod mapping;
 mod metrics;
 mod namespace;
+mod profile;
 mod rotation;
