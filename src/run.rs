@@ -10,6 +10,7 @@ use tracing::{error, info};
 
 use crate::aep::{self, Aep};
 use crate::args::RunArgs;
+use crate::clock::Clock;
 use crate::cluster::{self, Cluster};
 use crate::controller::context::Known;
 use crate::controller::memory::Memory;
@@ -134,6 +135,7 @@ async fn context(args: &RunArgs, cluster: Cluster, leader: watch::Receiver<bool>
         memory: Memory::default(),
         known: Known::default(),
         wake: Wake::default(),
+        clock: Clock::system(),
         leader,
     })
 }

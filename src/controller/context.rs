@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::memory::Memory;
 use super::wake::Wake;
 use crate::aep::Aep;
+use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::domain::marker::Owner;
 
@@ -44,6 +45,8 @@ pub struct Context {
     pub known: Known,
     /// Wakes single objects.
     pub wake: Wake,
+    /// The time.
+    pub clock: Clock,
     /// Whether this process may write.
     pub leader: watch::Receiver<bool>,
 }
@@ -51,7 +54,7 @@ pub struct Context {
 impl Context {
     /// The time.
     pub fn now(&self) -> Timestamp {
-        crate::clock::now()
+        self.clock.now()
     }
 
     /// The owner part of markers.

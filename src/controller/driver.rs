@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::context::Context;
-use super::managed::{Change, Managed, Post, Report, Shape};
+use super::managed::{Managed, Post, Report, Shape};
 use super::memory::Sent;
 use super::pass::{Pass, contested};
 use super::site::Site;
@@ -26,8 +26,6 @@ use crate::domain::plan::{ClaimState, Standing, Step, plan};
 
 /// Steps in one pass; more means that two writers pull in different directions.
 pub(super) const TURNS: usize = 40;
-/// Patches of one object in one pass: each 412 costs one.
-const PATCHES: usize = 6;
 
 /// Brings upstream to what one custom resource asks for.
 ///
@@ -98,6 +96,7 @@ impl<K: Managed> Pass<'_, K> {
             if !self.act(step, &refs, &desired, &hash).await? {
                 let shape = self.shape(&refs, &desired);
                 self.object.settle(self.cx, &shape, self.looked, report).await?;
+                self.start_run(K::site(&refs), report).await?;
                 return Ok(hash);
             }
         }
@@ -108,7 +107,7 @@ impl<K: Managed> Pass<'_, K> {
         ))
     }
 
-    fn shape<'s>(&'s self, refs: &'s K::Refs, desired: &'s K::Desired) -> Shape<'s, K> {
+    pub(super) fn shape<'s>(&'s self, refs: &'s K::Refs, desired: &'s K::Desired) -> Shape<'s, K> {
         Shape {
             refs,
             desired,
@@ -118,6 +117,8 @@ impl<K: Managed> Pass<'_, K> {
             uid: &self.uid,
             owner: self.cx.owner(&self.namespace(), &self.object.name_any()),
             intent: self.intent.as_ref(),
+            objects: &self.objects,
+            now: self.now(),
             approval: self.approval(),
         }
     }
@@ -134,7 +135,9 @@ impl<K: Managed> Pass<'_, K> {
     fn should_look(&self) -> bool {
         let asked = self.cx.memory.take_check(&self.uid);
         let handled = self.object.status().and_then(|status| K::common(status).last_handled_sync.clone());
-        asked || !self.settled || !self.is_ready() || self.sync_token() != handled
+        let requested = self.sync_token().is_some_and(|token| Some(token) != handled);
+        // Whoever paused it may have edited upstream.
+        asked || !self.settled || !self.is_ready() || self.was_paused() || requested
     }
 
     /// Deletes what this process created although another one's object was recorded.
@@ -174,7 +177,7 @@ impl<K: Managed> Pass<'_, K> {
         Ok(())
     }
 
-    async fn observe_role(
+    pub(super) async fn observe_role(
         &mut self,
         role: Role,
         id: &str,
@@ -225,7 +228,10 @@ impl<K: Managed> Pass<'_, K> {
         hash: &str,
     ) -> Result<bool, Obstacle> {
         match step {
-            Step::Rest => return Ok(false),
+            Step::Rest => {
+                self.refuse_unfinished()?;
+                return Ok(false);
+            }
             Step::Wait(role, grace) => return Err(waiting_for_answer(role, grace)),
             Step::Claim => {
                 self.object.check(self.cx, &self.shape(refs, desired)).await?;
@@ -238,11 +244,12 @@ impl<K: Managed> Pass<'_, K> {
                 self.observe_role(role, &id, refs, desired).await?;
             }
             Step::Create(role) => self.create(role, refs, desired).await?,
-            Step::Update(role) => self.update(role, refs, desired).await?,
+            Step::Update(role) => self.update(role, refs, desired, hash).await?,
             Step::Report(role) => {
                 if let Some(Standing::Owned { drift }) = self.standings.get_mut(&role) {
                     let drift = std::mem::take(drift);
                     self.reported = Some(self.reported.take().unwrap_or_default().and(drift));
+                    self.editor = self.objects.get(&role).and_then(upstream::Object::editor);
                 }
             }
             Step::Contested(role, contest) => {
@@ -274,6 +281,7 @@ impl<K: Managed> Pass<'_, K> {
                 .object
                 .effective_start(self.intent.as_ref().and_then(|intent| intent.effective_start), now),
             time: self.intent.as_ref().map_or(now, |intent| intent.time),
+            run: self.intent.as_ref().and_then(|intent| intent.run.clone()),
             nonce: rand::random(),
         };
         self.cx.cluster.claim(&mut self.object, &intent).await?;
@@ -315,64 +323,6 @@ impl<K: Managed> Pass<'_, K> {
             self.observe_role(role, &id, refs, desired).await?;
         }
         Ok(())
-    }
-
-    /// Adobe may accept a change and fail later to carry it out. The same change is not sent again and again: it is said.
-    fn refuse_failed_change(&self, role: Role, object: &upstream::Object) -> Result<(), Obstacle> {
-        let was_sent = self.settled || self.patched.contains(&role);
-        match object.failed_operation().filter(|_| was_sent) {
-            Some(said) => {
-                let message = format!(
-                    "Adobe accepted a change of the {role} and failed to carry it out: {said}: change spec, or correct the {role} in AEP"
-                );
-                Err(Obstacle::invalid(Reason::UpstreamFailed, message))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Patches one object and reads it back. A stale etag means somebody else wrote: read, compare and try again.
-    async fn update(&mut self, role: Role, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
-        for _ in 0..PATCHES {
-            let Some(Standing::Owned { drift }) = self
-                .standings
-                .get(&role)
-                .filter(|standing| matches!(standing, Standing::Owned { drift } if !drift.is_empty()))
-            else {
-                return Ok(());
-            };
-            if !self.objects.contains_key(&role) {
-                let id = self.shape(refs, desired).id(role)?.to_owned();
-                self.observe_role(role, &id, refs, desired).await?;
-                continue;
-            }
-            let Some(object) = self.objects.get(&role) else { continue };
-            self.refuse_failed_change(role, object)?;
-            let gate = self.write_gate();
-            let change = Change { role, object, drift, gate: &gate };
-            let result = self.object.update(self.cx, &self.shape(refs, desired), change).await;
-            let id = match result {
-                Ok(external) => {
-                    let id = external.id.clone();
-                    self.looked = true;
-                    self.patched.insert(role);
-                    self.external.insert(role, external);
-                    id
-                }
-                Err(obstacle) if obstacle.class == Class::Conflict => {
-                    self.shape(refs, desired).id(role)?.to_owned()
-                }
-                Err(obstacle) => return Err(obstacle),
-            };
-            self.observe_role(role, &id, refs, desired).await?;
-        }
-        Err(Obstacle::new(
-            Class::Unavailable,
-            Reason::Progressing,
-            format!(
-                "the {role} upstream was changed by somebody else at each of {PATCHES} attempts to correct it"
-            ),
-        ))
     }
 }
 

@@ -10,6 +10,7 @@ use kube::ResourceExt;
 use tracing::{debug, warn};
 
 use super::context::Context;
+use super::guardrail::Guardrail;
 use super::managed::Managed;
 use super::secrets;
 use super::site::{self, Site};
@@ -34,12 +35,16 @@ type Seen = HashMap<String, String>;
 /// Passes every `drift_interval`, for ever.
 pub async fn run(cx: Arc<Context>, namespaces: Vec<Option<String>>) {
     let mut seen = Seen::new();
+    let mut guardrail = Guardrail::default();
     loop {
         tokio::time::sleep(retry::spread(cx.settings.drift_interval, rand::random())).await;
         for namespace in &namespaces {
             if let Err(obstacle) = pass(&cx, namespace.as_deref(), &mut seen).await {
                 warn!(reason = obstacle.reason.as_str(), message = obstacle.message, "inventory pass");
             }
+        }
+        if let Err(error) = guardrail.review(&cx, &namespaces).await {
+            debug!(%error, "schedules not reviewed");
         }
     }
 }

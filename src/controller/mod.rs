@@ -9,6 +9,7 @@
 
 pub mod context;
 pub mod described;
+pub mod guardrail;
 pub mod inventory;
 pub mod kinds;
 pub mod managed;
@@ -19,6 +20,7 @@ pub mod trigger;
 pub mod upstream;
 pub mod wake;
 
+mod change;
 mod cleanup;
 mod conditions;
 mod driver;
@@ -26,6 +28,7 @@ mod pass;
 mod record;
 mod report;
 mod run;
+mod run_request;
 mod secrets;
 
 pub use context::{Context, Settings};

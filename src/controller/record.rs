@@ -5,12 +5,12 @@ use std::time::Duration;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
-use super::conditions::Conditions;
+use super::conditions::{self, Conditions, Seen};
 use super::managed::{Finding, Managed, Report};
 use super::pass::Pass;
 use super::upstream;
-use crate::api::condition::{ConditionType, Reason, find};
-use crate::api::status::CommonStatus;
+use crate::api::condition::{ConditionType, Reason, find, is_true};
+use crate::api::status::{CommonStatus, MAX_WORD, bounded};
 use crate::api::{APPROVE, PAUSED, SYNC_REQUESTED_AT};
 use crate::cluster::Error;
 use crate::cluster::claim::is_claimed;
@@ -33,6 +33,9 @@ impl<K: Managed> Pass<'_, K> {
             status: self.object.status().cloned().unwrap_or_default(),
             conditions: Vec::new(),
             events: Vec::new(),
+            warnings: Vec::new(),
+            ignored: None,
+            run: None,
             recheck: None,
         }
     }
@@ -41,12 +44,22 @@ impl<K: Managed> Pass<'_, K> {
         self.object.annotations().get(PAUSED).is_some_and(|value| value == "true")
     }
 
+    /// The token of a command, as status can echo it.
+    pub(super) fn token(&self, annotation: &str) -> Option<String> {
+        self.object.annotations().get(annotation).map(|token| bounded(token, MAX_WORD))
+    }
+
     pub(super) fn sync_token(&self) -> Option<String> {
-        self.object.annotations().get(SYNC_REQUESTED_AT).cloned()
+        self.token(SYNC_REQUESTED_AT)
     }
 
     pub(super) fn is_ready(&self) -> bool {
         self.ready().is_some_and(|ready| ready.status == "True")
+    }
+
+    pub(super) fn was_paused(&self) -> bool {
+        let conditions = self.object.status().map(|status| K::common(status).conditions.as_slice());
+        conditions.is_some_and(|conditions| is_true(conditions, ConditionType::Paused))
     }
 
     fn ready(&self) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
@@ -59,11 +72,10 @@ impl<K: Managed> Pass<'_, K> {
         mut report: Report<K::Status>,
         result: Result<String, Obstacle>,
     ) -> Result<Action, Obstacle> {
-        self.events.extend(
-            std::mem::take(&mut report.events)
-                .into_iter()
-                .map(|(reason, note)| (Severity::Normal, reason, note)),
-        );
+        let events = std::mem::take(&mut report.events).into_iter();
+        let warnings = std::mem::take(&mut report.warnings).into_iter();
+        self.events.extend(events.map(|(reason, note)| (Severity::Normal, reason, note)));
+        self.events.extend(warnings.map(|(reason, note)| (Severity::Warning, reason, note)));
         let effect = self.count(result.as_ref().err());
         self.fill(&mut report, &result, effect);
         self.write(&report.status, effect.is_none_or(|effect| effect.event)).await?;
@@ -112,10 +124,15 @@ impl<K: Managed> Pass<'_, K> {
         conditions.findings(findings);
         match (result, effect) {
             (Ok(hash), _) => {
-                conditions.applied(self.looked, self.reported.as_ref());
+                let seen = Seen {
+                    reported: self.reported.as_ref(),
+                    editor: self.editor.as_deref(),
+                    ignored: report.ignored.as_ref(),
+                };
+                conditions.applied(self.looked, seen);
                 common.observed_generation = Some(self.generation());
                 common.applied_hash = Some(hash.clone());
-                common.last_handled_sync = self.sync_token();
+                common.last_handled_sync = self.sync_token().or(common.last_handled_sync.take());
             }
             (Err(obstacle), Some(effect)) => {
                 if self.resolved && !obstacle.quiet && effect.ready == ReadyEffect::False {
@@ -176,25 +193,14 @@ impl<K: Managed> Pass<'_, K> {
         Ok(())
     }
 
-    /// An event for a change of the Ready condition.
+    /// One event for each condition that flipped.
     fn announce(&mut self, before: &K::Status) {
-        let ready_of = |status: &K::Status| {
-            let ready = K::common(status)
-                .conditions
-                .iter()
-                .find(|condition| condition.type_ == ConditionType::Ready.as_str());
-            ready.map(|ready| (ready.status.clone(), ready.reason.clone(), ready.message.clone()))
-        };
-        let after = self.object.status().and_then(ready_of);
-        let same = |a: &(String, String, String), b: &(String, String, String)| a.0 == b.0 && a.1 == b.1;
-        let Some(after) = after else { return };
-        if ready_of(before).is_some_and(|before| same(&before, &after)) {
-            return;
-        }
-        let severity = if after.0 == "False" { Severity::Warning } else { Severity::Normal };
-        if let Some(reason) = Reason::parse(&after.1) {
-            self.events.push((severity, reason, after.2));
-        }
+        let after = self.object.status().map(|status| K::common(status).conditions.clone());
+        let news = conditions::news(&K::common(before).conditions, &after.unwrap_or_default());
+        self.events.extend(news.into_iter().filter_map(|condition| {
+            let severity = if condition.status == "False" { Severity::Warning } else { Severity::Normal };
+            Some((severity, Reason::parse(&condition.reason)?, condition.message))
+        }));
     }
 
     /// Somebody wrote in between. The ids of this pass stay in memory: the next one records them, or finds that another process recorded

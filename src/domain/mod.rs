@@ -5,6 +5,7 @@
 
 pub mod approval;
 pub mod drift;
+pub mod freshness;
 pub mod intent;
 pub mod lookup;
 pub mod mapping;

@@ -4,10 +4,12 @@
 mod base;
 mod flow;
 mod flow_checks;
+mod flow_start;
 mod flow_update;
 mod mapping;
 mod mapping_checks;
 mod mapping_update;
+mod on_demand;
 mod parent;
 mod runs;
 mod source;

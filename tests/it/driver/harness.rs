@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aep_operator::aep::{self, Aep};
 use aep_operator::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection};
+use aep_operator::clock::{self, Clock};
 use aep_operator::cluster::Cluster;
 use aep_operator::controller::context::Known;
 use aep_operator::controller::managed::Managed;
@@ -15,12 +16,14 @@ use aep_operator::controller::wake::Wake;
 use aep_operator::controller::{Context, Settings, reconcile};
 use aep_operator::domain::outcome::Obstacle;
 use aep_sim::{Config, Sim};
+use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::apiserver::ApiServer;
 use super::ports::{Wire, client};
@@ -41,6 +44,7 @@ pub struct World {
     pub api: ApiServer,
     /// Adobe.
     pub sim: Sim,
+    clock: Clock,
     trace: Arc<Mutex<Vec<String>>>,
 }
 
@@ -87,7 +91,12 @@ pub enum Order {
 impl World {
     /// A world with the two Secrets and nothing else.
     pub fn new() -> Self {
-        let world = Self { api: ApiServer::new(), sim: Sim::new(Config::default()), trace: Arc::default() };
+        let world = Self {
+            api: ApiServer::new(),
+            sim: Sim::new(Config::default()),
+            clock: paused_clock(),
+            trace: Arc::default(),
+        };
         world.api.apply(&objects::platform_secret());
         world.api.apply(&objects::stripe_secret());
         world
@@ -137,6 +146,7 @@ impl World {
             memory: Memory::default(),
             known: Known::default(),
             wake: Wake::default(),
+            clock: self.clock.clone(),
             leader: is_leader,
         };
         Process { cx: Arc::new(cx), tape, _leader: leader }
@@ -210,6 +220,11 @@ impl World {
 
     fn is_settled(&self) -> bool {
         KINDS.iter().flat_map(|kind| self.api.list(kind)).all(|object| is_ready(&object))
+    }
+
+    /// The time, which is the operator's and Adobe's.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Lets time pass.
@@ -331,6 +346,12 @@ pub fn is_ready(object: &Value) -> bool {
         .flatten()
         .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
     ready && object["status"]["observedGeneration"] == object["metadata"]["generation"]
+}
+
+/// A clock that stands still unless the runtime's moves.
+fn paused_clock() -> Clock {
+    let (start, base) = (Instant::now(), clock::now());
+    Clock::from_fn(move || base + start.elapsed())
 }
 
 /// A text in a value.

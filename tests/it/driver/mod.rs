@@ -13,10 +13,12 @@ mod change;
 mod crash;
 mod harness;
 mod lost;
+mod on_demand;
 mod ports;
 mod rivals;
 mod stale;
 mod tape;
+mod time;
 
 /// Fails with one line for every failure, and all of the first.
 fn report(failures: &[String]) {
