@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-
 use super::context::Context;
 use super::managed::Managed;
 use crate::api::condition::Reason;

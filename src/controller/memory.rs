@@ -38,6 +38,8 @@ struct Remembered {
     listed: bool,
     first_seen: Option<Instant>,
     failures: u32,
+    /// The generation that failed.
+    failed_generation: i64,
     sent: HashMap<Role, Sent>,
     /// Roles that existed upstream at some time.
     existed: HashSet<Role>,
@@ -141,9 +143,14 @@ impl Memory {
         self.with(uid, |object| std::mem::take(&mut object.check))
     }
 
-    /// Counts a failure and returns the number of failures in a row.
-    pub fn fail(&self, uid: &str) -> u32 {
+    /// Counts a failure and returns the number of failures in a row. A new generation is a new attempt: nobody who mends a spec should
+    /// wait for what the old one earned.
+    pub fn fail(&self, uid: &str, generation: i64) -> u32 {
         self.with(uid, |object| {
+            if object.failed_generation != generation {
+                object.failed_generation = generation;
+                object.failures = 0;
+            }
             object.failures = object.failures.saturating_add(1);
             object.failures
         })
@@ -234,6 +241,16 @@ mod tests {
         memory.note_sent("new", Role::Flow, Sent::Created(object("f")));
         memory.settle("new", |_| Some("f".to_owned()));
         assert!(!memory.is_untouched("new", Role::Flow, Some("own")), "it existed once");
+    }
+
+    #[test]
+    fn success_and_a_new_generation_each_end_a_row_of_failures() {
+        let memory = Memory::default();
+        assert_eq!([memory.fail("u", 1), memory.fail("u", 1)], [1, 2]);
+        assert_eq!(memory.fail("u", 2), 1, "the spec was changed");
+        assert_eq!(memory.fail("other", 2), 1, "the failures of one object are not those of another");
+        memory.succeed("u");
+        assert_eq!((memory.failures("u"), memory.fail("u", 2)), (0, 1));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::aep::{self, ErrorKind};
 use crate::api::condition::Reason;
 use crate::cluster;
+use crate::domain::catalogue;
 use crate::domain::outcome::{Class, Obstacle};
 
 impl From<cluster::Error> for Obstacle {
@@ -43,41 +44,23 @@ fn classify(error: &aep::Error) -> (Class, Reason) {
         // The claim grew too old or the lease was lost before anything was sent: a new claim, then again.
         // A stale etag: read again, compare again.
         ErrorKind::NotSent | ErrorKind::PreconditionFailed => (Class::Conflict, Reason::Progressing),
-        ErrorKind::TokenRefused | ErrorKind::Unauthorized => {
-            (Class::Denied, Reason::PlatformCredentialsRefused)
-        }
-        ErrorKind::Denied => (Class::Denied, denied_reason(error.code())),
+        ErrorKind::TokenRefused => (Class::Denied, Reason::PlatformCredentialsRefused),
         ErrorKind::Limited => (Class::Limited, Reason::RateLimited),
         ErrorKind::Unavailable | ErrorKind::Malformed => (Class::Unavailable, Reason::UpstreamUnavailable),
         ErrorKind::Ambiguous => (Class::Ambiguous, Reason::OutcomeUnknown),
-        ErrorKind::NotFound | ErrorKind::Refused => refused(error.code()),
+        ErrorKind::Unauthorized | ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Refused => {
+            refused(error)
+        }
     }
 }
 
-fn denied_reason(code: Option<&str>) -> Reason {
-    match code {
-        Some(code) if code.starts_with("2120") || code.starts_with("2118") || code.starts_with("2121") => {
-            Reason::PermissionMissing
-        }
-        _ => Reason::PlatformCredentialsRefused,
+/// What a 4xx says: by its code, else by its status.
+fn refused(error: &aep::Error) -> (Class, Reason) {
+    if let Some(code) = error.code_number().and_then(catalogue::find) {
+        return (code.class, code.reason);
     }
-}
-
-/// What a 4xx of Flow Service says, by the codes of its error catalogue.
-fn refused(code: Option<&str>) -> (Class, Reason) {
-    let number: String = code.unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
-    match number.as_str() {
-        "1404" => (Class::Conflict, Reason::Progressing),
-        "1416" | "1420" | "1421" | "1422" | "1444" | "1457" | "1458" => {
-            (Class::Unavailable, Reason::UpstreamBusy)
-        }
-        "1415" => (Class::Invalid, Reason::StripeCredentialsRefused),
-        "1418" | "1447" => (Class::Blocked, Reason::InUseUpstream),
-        "1419" => (Class::Invalid, Reason::RowsRefused),
-        "1412" | "1425" => (Class::Invalid, Reason::SchemaMismatch),
-        "2000" | "2001" | "2002" | "2114" | "2115" => (Class::Denied, Reason::PlatformCredentialsRefused),
-        "2100" | "2101" | "2103" | "2106" => (Class::Invalid, Reason::SandboxNotFound),
-        "2118" | "2120" | "2121" => (Class::Denied, Reason::PermissionMissing),
+    match error.kind() {
+        ErrorKind::Unauthorized | ErrorKind::Denied => (Class::Denied, Reason::PlatformCredentialsRefused),
         _ => (Class::Invalid, Reason::UpstreamRefused),
     }
 }

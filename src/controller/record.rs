@@ -94,7 +94,7 @@ impl<K: Managed> Pass<'_, K> {
         // What was to be looked at is looked at again.
         self.cx.memory.ask_for_check(&self.uid);
         let failures = if obstacle.is_failure() {
-            self.cx.memory.fail(&self.uid)
+            self.cx.memory.fail(&self.uid, self.generation())
         } else {
             self.cx.memory.failures(&self.uid)
         };

@@ -4,6 +4,7 @@
 //! with and what the user sees of it).
 
 pub mod approval;
+pub mod catalogue;
 pub mod drift;
 pub mod freshness;
 pub mod intent;

@@ -8,7 +8,7 @@ use crate::support::objects::{
     CLIENT_SECRET, ORGANIZATION, PROFILE_CLASS, STRIPE_KEY, base, chain, flow, mapping, platform_secret,
     secret, source, stripe_secret, with,
 };
-use crate::support::world::KINDS;
+use crate::support::world::{KINDS, external_id};
 
 /// Asserts that a message names everything that the user needs.
 fn names(message: &str, parts: &[&str]) {
@@ -151,15 +151,20 @@ async fn a_row_that_data_prep_refuses_is_listed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schema_title_that_is_taken_is_named() -> Result<()> {
+async fn a_schema_title_that_is_taken_is_named_and_used_as_soon_as_it_is_free() -> Result<()> {
     let world = World::start("title").await?;
     let foreign = json!({ "kind": "schemas", "body": {
         "title": "Taken", "description": "somebody else's", "type": "object", "allOf": [{ "$ref": PROFILE_CLASS }],
     } });
-    world.sim.post("seed", &json!({ "org": ORGANIZATION, "sandbox": "dev", "lake": [foreign] })).await?;
+    let seed = json!({ "org": ORGANIZATION, "sandbox": "dev", "lake": [foreign] });
+    let made = world.sim.post("seed", &seed).await?;
     world.apply_all([&base("b"), &source("s", "b", "prices"), &mapping("m", "s", "prices", "Taken")]).await?;
     let message = world.wait_condition("IngestionMapping", "m", "Ready", "False", "SchemaTitleTaken").await?;
-    names(&message, &["Taken", "https://ns.adobe.com/"]);
+    let taken = made["ids"][0].as_str().unwrap_or_default();
+    names(&message, &["Taken", taken]);
+    world.sim.delete(&format!("objects/{}", taken.replace(':', "%3A").replace('/', "%2F"))).await?;
+    let mapping = world.wait_ready("IngestionMapping", "m").await?;
+    assert_ne!(external_id(&mapping, "schema")?, taken, "the schema is one of its own");
     world.check_invariants().await
 }
 

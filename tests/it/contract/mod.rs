@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may fail like the test itself")]
 
+mod catalogue;
 mod faults;
 mod flow_service;
 mod gateway;
@@ -88,7 +89,7 @@ impl World {
     }
 
     async fn permit(&self) -> Permit {
-        self.session.permits(Lane::Create, 1).await.pop().unwrap()
+        self.session.permits(1).await.pop().unwrap()
     }
 
     /// Calls the simulator's control API, which has to accept.

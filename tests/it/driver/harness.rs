@@ -91,9 +91,14 @@ pub enum Order {
 impl World {
     /// A world with the two Secrets and nothing else.
     pub fn new() -> Self {
+        Self::configured(Config::default())
+    }
+
+    /// The same, with another Adobe.
+    pub fn configured(config: Config) -> Self {
         let world = Self {
             api: ApiServer::new(),
-            sim: Sim::new(Config::default()),
+            sim: Sim::new(config),
             clock: paused_clock(),
             trace: Arc::default(),
         };
@@ -122,12 +127,17 @@ impl World {
 
     /// A process that meets every object by an event.
     pub fn blank_process(&self, label: &'static str, plan: Plan) -> Process {
+        self.paced_process(label, plan, 1_000_000.0)
+    }
+
+    /// A process that meets every object by an event, and keeps to so many requests per second and organisation.
+    pub fn paced_process(&self, label: &'static str, plan: Plan, requests_per_second: f64) -> Process {
         let tape = Tape::new(label, plan, Arc::clone(&self.trace));
         let settings = aep::Settings {
             aep_url: "http://aep.test".to_owned(),
             ims_url: "http://ims.test".to_owned(),
             allow_http: true,
-            requests_per_second: 1_000_000.0,
+            requests_per_second,
             ..aep::Settings::default()
         };
         let wire = Arc::new(Wire::new(self.sim.clone(), tape.clone()));

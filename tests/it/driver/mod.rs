@@ -9,6 +9,7 @@
 )]
 
 mod apiserver;
+mod budget;
 mod change;
 mod crash;
 mod harness;
