@@ -67,13 +67,11 @@ impl<K: Managed> Pass<'_, K> {
         if told.raced > 0 {
             told.editor = self.objects.get(&role).and_then(Object::editor).or(told.editor);
         }
-        match self.difference(role) {
-            Some((_, drift)) => Err(outrun(role, &id, drift, told.editor.as_deref())),
-            None => {
-                self.tell(role, &id, &told);
-                Ok(())
-            }
+        if let Some((_, drift)) = self.difference(role) {
+            return Err(outrun(role, &id, drift, told.editor.as_deref()));
         }
+        self.tell(role, &id, &told);
+        Ok(())
     }
 
     fn difference(&self, role: Role) -> Option<(&Object, &Drift)> {

@@ -244,7 +244,7 @@ pub struct RunWish<S> {
     /// The run.
     pub new: model::NewRun,
     /// Puts into the status that the token was served, and how.
-    pub note: fn(&mut S, token: &str, result: String),
+    pub note: fn(&mut S, token: &str, result: &str),
 }
 
 /// One condition that a kind reports.

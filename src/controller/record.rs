@@ -132,7 +132,7 @@ impl<K: Managed> Pass<'_, K> {
                 conditions.applied(self.looked, seen);
                 common.observed_generation = Some(self.generation());
                 common.applied_hash = Some(hash.clone());
-                common.last_handled_sync = self.sync_token().or(common.last_handled_sync.take());
+                common.last_handled_sync = self.sync_token().or_else(|| common.last_handled_sync.take());
             }
             (Err(obstacle), Some(effect)) => {
                 if self.resolved && !obstacle.quiet && effect.ready == ReadyEffect::False {
@@ -187,10 +187,14 @@ impl<K: Managed> Pass<'_, K> {
         }
         let external = &self.external;
         self.cx.memory.settle(&self.uid, |role| external.get(&role).map(|external| external.id.clone()));
-        for (severity, reason, note) in std::mem::take(&mut self.events) {
+        self.publish_events().await;
+        Ok(())
+    }
+
+    async fn publish_events(&mut self) {
+        for (severity, reason, note) in joined(std::mem::take(&mut self.events)) {
             self.cx.cluster.publish(&self.object, severity, reason, &note).await;
         }
-        Ok(())
     }
 
     /// One event for each condition that flipped.
@@ -212,9 +216,7 @@ impl<K: Managed> Pass<'_, K> {
     /// Records a pass over an object that is being deleted. What waits writes once; what is released writes nothing.
     pub(super) async fn record_deletion(mut self, result: Result<(), Obstacle>) -> Result<Action, Obstacle> {
         let Err(obstacle) = result else {
-            for (severity, reason, note) in std::mem::take(&mut self.events) {
-                self.cx.cluster.publish(&self.object, severity, reason, &note).await;
-            }
+            self.publish_events().await;
             if !is_claimed(&self.object) {
                 self.cx.memory.forget(&self.uid);
             }
@@ -248,6 +250,18 @@ impl<K: Managed> Pass<'_, K> {
     }
 }
 
+/// One event for each reason: a series of events with one reason shows the note of its first only.
+fn joined(events: Vec<(Severity, Reason, String)>) -> Vec<(Severity, Reason, String)> {
+    let mut joined: Vec<(Severity, Reason, String)> = Vec::new();
+    for (severity, reason, note) in events {
+        match joined.iter_mut().find(|held| (held.0, held.1) == (severity, reason)) {
+            Some(held) => held.2 = format!("{}; {note}", held.2),
+            None => joined.push((severity, reason, note)),
+        }
+    }
+    joined
+}
+
 /// When to look again after an obstacle.
 pub(super) fn next_look(obstacle: &Obstacle, failures: u32, slow: Duration) -> Duration {
     let wait = match obstacle.effect(failures).recheck {
@@ -256,4 +270,24 @@ pub(super) fn next_look(obstacle: &Obstacle, failures: u32, slow: Duration) -> D
         Recheck::Slow => retry::spread(slow, rand::random()),
     };
     obstacle.retry_after.map_or(wait, |after| after + retry::spread(SOON, rand::random()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_for_one_reason_in_one_pass_is_one_event() {
+        let event = |severity, reason, note: &str| (severity, reason, note.to_owned());
+        let events = vec![
+            event(Severity::Normal, Reason::Created, "created a"),
+            event(Severity::Warning, Reason::Retained, "kept"),
+            event(Severity::Normal, Reason::Created, "created b"),
+        ];
+        let expected = vec![
+            event(Severity::Normal, Reason::Created, "created a; created b"),
+            event(Severity::Warning, Reason::Retained, "kept"),
+        ];
+        assert_eq!(joined(events), expected);
+    }
 }

@@ -42,8 +42,8 @@ impl<K: Managed> Pass<'_, K> {
             }
             Err(obstacle) => return Err(obstacle),
         };
+        (wish.note)(&mut report.status, token, &text);
         self.events.push((severity, reason, format!("{token}: {text}")));
-        (wish.note)(&mut report.status, token, text);
         Ok(())
     }
 

@@ -33,7 +33,7 @@ pub(super) async fn consider(
     if claim.is_none()
         && let Some(refusal) = refusal_by_spec(flow)
     {
-        refuse(report, &token, refusal);
+        refuse(report, &token, &refusal);
         return Ok(());
     }
     let runs = shape.site().session.runs(shape.id(Role::Flow)?, ASKED).await?;
@@ -41,11 +41,11 @@ pub(super) async fn consider(
         && let Some(run) = started_since(cx, shape.uid, claim, &runs)?
     {
         report.events.push((Reason::RunStarted, format!("{token}: started run {run}")));
-        note(&mut report.status, &token, format!("started run {run}"));
+        note(&mut report.status, &token, &format!("started run {run}"));
         return Ok(());
     }
     if let Some(refusal) = refusal_by_spec(flow).or_else(|| refusal_by_runs(report, &runs)) {
-        refuse(report, &token, refusal);
+        refuse(report, &token, &refusal);
         return Ok(());
     }
     report.run = Some(RunWish {
@@ -137,14 +137,14 @@ fn new_run(
     }
 }
 
-fn refuse(report: &mut FlowReport, token: &str, refusal: String) {
+fn refuse(report: &mut FlowReport, token: &str, refusal: &str) {
     report.warnings.push((Reason::RunRefused, format!("{token}: {refusal}")));
-    note(&mut report.status, token, format!("refused: {refusal}"));
+    note(&mut report.status, token, &format!("refused: {refusal}"));
 }
 
-fn note(status: &mut IngestionFlowStatus, token: &str, result: String) {
+fn note(status: &mut IngestionFlowStatus, token: &str, result: &str) {
     status.last_handled_run = Some(token.to_owned());
-    status.last_handled_run_result = Some(bounded(&result, MAX_TEXT));
+    status.last_handled_run_result = Some(bounded(result, MAX_TEXT));
 }
 
 #[cfg(test)]

@@ -277,6 +277,7 @@ mod tests {
 
     #[test]
     fn the_runs_are_read_only_when_the_flow_shows_a_new_one() {
+        use model::RunStatus::{Failed, InProgress, Success};
         let flow = |last: Option<(&str, model::RunStatus)>, start: i64| model::Flow {
             schedule: model::Schedule { start_time: Some(start), ..model::Schedule::default() },
             last_run: last.map(|(id, state)| model::LastRun {
@@ -288,7 +289,6 @@ mod tests {
             ..model::Flow::default()
         };
         let (held, _) = noted(IngestionFlowStatus::default(), &[run("a", model::RunStatus::Success)], 0);
-        use model::RunStatus::{Failed, InProgress, Success};
         let cases = [
             ("before the start", flow(None, 200), News::None),
             ("after it, without a word of a run", flow(None, 100), News::Some),
