@@ -1,9 +1,13 @@
 //! The operator process against a real API server and the simulator process.
 
+mod annotations;
 mod bad_input;
 mod chain;
 mod change;
+mod conflict;
 mod crash;
+mod flow_change;
 mod held;
 mod many;
 mod namespace;
+mod runs;
