@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::memory::Memory;
 use super::wake::Wake;
@@ -13,6 +14,7 @@ use crate::aep::Aep;
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::domain::marker::Owner;
+use crate::telemetry::{Census, Metrics, Progress};
 
 /// Settings of the controllers.
 #[derive(Debug, Clone)]
@@ -47,8 +49,14 @@ pub struct Context {
     pub wake: Wake,
     /// The time.
     pub clock: Clock,
-    /// Whether this process may write.
-    pub leader: watch::Receiver<bool>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Passes and loops under way.
+    pub progress: Progress,
+    /// The objects as the watches hold them.
+    pub census: Census,
+    /// Until when this process may write; its owner moves the moment ahead as long as it leads.
+    pub leading_until: watch::Receiver<Instant>,
 }
 
 impl Context {

@@ -8,6 +8,8 @@ mod conflict;
 mod crash;
 mod flow_change;
 mod held;
+mod leader;
 mod many;
+mod metrics;
 mod namespace;
 mod runs;

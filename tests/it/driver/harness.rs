@@ -15,6 +15,7 @@ use aep_operator::controller::memory::Memory;
 use aep_operator::controller::wake::Wake;
 use aep_operator::controller::{Context, Settings, reconcile};
 use aep_operator::domain::outcome::Obstacle;
+use aep_operator::telemetry::{Census, Metrics, Progress};
 use aep_sim::{Config, Sim};
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
@@ -54,7 +55,7 @@ pub struct Process {
     pub cx: Arc<Context>,
     /// Its exchanges.
     pub tape: Tape,
-    _leader: watch::Sender<bool>,
+    _leader: watch::Sender<Instant>,
 }
 
 /// How one pass ended.
@@ -141,7 +142,7 @@ impl World {
             ..aep::Settings::default()
         };
         let wire = Arc::new(Wire::new(self.sim.clone(), tape.clone()));
-        let (leader, is_leader) = watch::channel(true);
+        let (leader, leading_until) = aep::sole_leadership();
         let cx = Context {
             cluster: Cluster::new(client(self.api.clone(), tape.clone()), Some(label.to_owned())),
             aep: Aep::new(settings, wire).expect("the settings should be valid"),
@@ -157,7 +158,10 @@ impl World {
             known: Known::default(),
             wake: Wake::default(),
             clock: self.clock.clone(),
-            leader: is_leader,
+            metrics: Metrics::default(),
+            progress: Progress::default(),
+            census: Census::default(),
+            leading_until,
         };
         Process { cx: Arc::new(cx), tape, _leader: leader }
     }

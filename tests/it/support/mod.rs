@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod objects;
+pub mod operators;
 pub mod world;
 
 pub use world::World;
