@@ -13,6 +13,7 @@ use tracing::{error, info};
 
 use crate::aep::{self, Aep};
 use crate::args::RunArgs;
+use crate::clock::Clock;
 use crate::cluster::lease::{Election, Lost};
 use crate::cluster::{self, Cluster};
 use crate::controller::context::Known;
@@ -255,6 +256,7 @@ async fn context(
         known: Known::default(),
         trials: Trials::default(),
         wake: Wake::default(),
+        clock: Clock::system(),
         metrics,
         progress: Progress::default(),
         census: Census::default(),

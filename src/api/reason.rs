@@ -312,6 +312,21 @@ reasons! {
     RunFailed:
         "The last run failed; the message holds its first error.",
         "Correct what the error says; the next run tries again.";
+    RunOverdue:
+        "A run has been under way for much longer than the schedule leaves it; the message names it.",
+        "Look at the run in the Platform UI, and stop it there if it hangs.";
+    RunsMissing:
+        "The flow should have run by its schedule, and did not.",
+        "See in the Platform UI whether the flow is enabled and scheduled; an access label may hide its runs.";
+    RunStarted:
+        "The run that the annotation run-requested-at asked for was started.",
+        "Nothing to do.";
+    RunRefused:
+        "The run that the annotation run-requested-at asked for cannot be started; the message says why.",
+        "Correct what the message says, and ask again with another token.";
+    BatchGuardrail:
+        "The flows of a sandbox start more runs a day than Adobe's guardrail for batches allows.",
+        "Lengthen the intervals of flows, or spread the flows over sandboxes.";
     NoRunYet:
         "The flow has not run yet.",
         "Wait for the start time and the first interval.";

@@ -22,6 +22,17 @@ pub enum Sent {
     Refused,
 }
 
+/// What became of the POST that was to start a run on demand.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunSent {
+    /// Answered with the run's id.
+    Started(String),
+    /// It may have been sent, and the answer is unknown since then.
+    Unknown(Instant),
+    /// Certainly not executed.
+    Refused,
+}
+
 #[derive(Debug, Default)]
 struct Remembered {
     listed: bool,
@@ -37,6 +48,10 @@ struct Remembered {
     /// The intent that this process wrote last.
     claim: Option<String>,
     check: bool,
+    /// Hash of the desired state that was last sent as a change of a role's object and not seen to be carried out yet.
+    changes: HashMap<Role, String>,
+    /// The token of the last run on demand, and what became of it.
+    run: Option<(String, RunSent)>,
 }
 
 /// The memory of all objects.
@@ -166,9 +181,39 @@ impl Memory {
         self.with(uid, |object| object.failures)
     }
 
-    /// Ends a row of failures.
+    /// Ends a row of failures: all that was sent is carried out.
     pub fn succeed(&self, uid: &str) {
-        self.with(uid, |object| object.failures = 0);
+        self.with(uid, |object| {
+            object.failures = 0;
+            object.changes.clear();
+        });
+    }
+
+    /// Notes that a change towards the desired state of that hash was sent.
+    pub fn note_accepted(&self, uid: &str, role: Role, hash: &str) {
+        self.with(uid, |object| object.changes.insert(role, hash.to_owned()));
+    }
+
+    /// Whether a change towards the desired state of that hash was sent; the question is settled with it.
+    pub fn take_change(&self, uid: &str, role: Role, hash: &str) -> bool {
+        self.with(uid, |object| object.changes.remove(&role).is_some_and(|sent| sent == hash))
+    }
+
+    /// Notes what became of the POST for a run on demand.
+    pub fn note_run(&self, uid: &str, token: &str, sent: RunSent) {
+        self.with(uid, |object| object.run = Some((token.to_owned(), sent)));
+    }
+
+    /// What became of the run that was claimed for a token. Of another process's claim nothing is known, from the first sight of it on.
+    pub fn run_sent(&self, uid: &str, token: &str) -> RunSent {
+        self.with(uid, |object| match &object.run {
+            Some((of, sent)) if of == token => sent.clone(),
+            _ => {
+                let sent = RunSent::Unknown(Instant::now());
+                object.run = Some((token.to_owned(), sent.clone()));
+                sent
+            }
+        })
     }
 
     /// Forgets an object that is gone.
@@ -247,6 +292,17 @@ mod tests {
         memory.note_sent("u", Role::Flow, Sent::Created(object("mine")));
         memory.settle("u", |_| Some("another".to_owned()));
         assert_eq!(memory.sent("u", Role::Flow), Some(Sent::Created(object("mine"))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_run_of_another_process_is_in_doubt_from_the_first_sight_of_its_claim_on() {
+        let memory = Memory::default();
+        memory.note_run("u", "own", RunSent::Refused);
+        assert_eq!(memory.run_sent("u", "own"), RunSent::Refused);
+        let seen = Instant::now();
+        assert_eq!(memory.run_sent("u", "foreign"), RunSent::Unknown(seen));
+        tokio::time::advance(GRACE).await;
+        assert_eq!(memory.run_sent("u", "foreign"), RunSent::Unknown(seen));
     }
 
     fn object(id: &str) -> ExternalObject {

@@ -66,6 +66,8 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) settled: bool,
     /// Differences that are reported and not corrected.
     pub(super) reported: Option<Drift>,
+    /// Who edited last what is reported.
+    pub(super) editor: Option<String>,
     pub(super) events: Vec<(Severity, Reason, String)>,
 }
 
@@ -111,6 +113,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             looked: false,
             settled: false,
             reported: None,
+            editor: None,
             events: Vec::new(),
             object,
             uid,

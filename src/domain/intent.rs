@@ -23,6 +23,9 @@ pub struct Intent {
     /// Start time that a flow is created with, and keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_start: Option<Timestamp>,
+    /// The run that is about to be started, or was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunClaim>,
     /// When the first claim was made: an object without marker that is older cannot be ours.
     pub time: Timestamp,
     /// Differs with every claim. The API server takes an identical patch for no change at all, and two processes at one version would
@@ -54,6 +57,17 @@ impl Announced {
             && self.version == other.version
             && other.hashes.iter().all(|hash| self.hashes.contains(hash))
     }
+}
+
+/// A run on demand that is claimed: from it a later process tells whether the run was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunClaim {
+    /// The user's token.
+    pub token: String,
+    /// The newest run before it; a newer one means that it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// What is claimed for one role.
@@ -94,6 +108,7 @@ mod tests {
             roles: BTreeMap::from([(Role::Flow, Claim { incarnation: 2, key: "source-id".into() })]),
             spec_hash: "h".into(),
             effective_start: Some(Timestamp::UNIX_EPOCH),
+            run: Some(RunClaim { token: "t1".into(), after: None }),
             time: Timestamp::UNIX_EPOCH,
             nonce: 7,
             changes: BTreeMap::new(),

@@ -5,26 +5,23 @@ use serde_json::json;
 
 use super::flow::dataset_id;
 use super::mapping_checks::schema_ref;
-use super::{flow_dataset, history};
+use super::{flow_dataset, flow_start, history};
 use crate::aep::{FlowAction, Patch, model, spec};
 use crate::api::IngestionFlow;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
-use crate::controller::context::Context;
 use crate::controller::described;
 use crate::controller::managed::{Change, Managed, Post, Shape};
 use crate::controller::upstream::{self, Object};
 use crate::domain::drift::Drift;
 use crate::domain::outcome::{Class, Obstacle};
-use crate::domain::schedule::Start;
 
 type FlowShape<'a> = Shape<'a, IngestionFlow>;
 
 /// Sends the POST for a role of a flow.
 pub(super) async fn create(
     flow: &IngestionFlow,
-    cx: &Context,
     shape: &FlowShape<'_>,
     role: Role,
     post: Post<'_>,
@@ -63,7 +60,7 @@ pub(super) async fn create(
             if let Some(until) = history {
                 history::refuse_second_reading(shape, until)?;
             }
-            let new = new_flow(cx, shape, description, history)?;
+            let new = new_flow(shape, description, history)?;
             Ok(upstream::created(
                 site,
                 role,
@@ -74,7 +71,6 @@ pub(super) async fn create(
 }
 
 fn new_flow(
-    cx: &Context,
     shape: &FlowShape<'_>,
     description: Option<String>,
     history: Option<Timestamp>,
@@ -92,7 +88,7 @@ fn new_flow(
         target_connection_id: shape.id(Role::TargetConnection)?.to_owned(),
         mapping: shape.refs.mapping.clone(),
         schedule: model::NewSchedule {
-            start_time: first_start(cx, shape, history)?,
+            start_time: flow_start::first(shape, history)?,
             frequency: frequency(shape),
             interval: desired.interval.and_then(|interval| u32::try_from(interval).ok()),
             // What a former flow has ingested is not read again.
@@ -100,15 +96,6 @@ fn new_flow(
         },
         options: Some(options),
     })
-}
-
-fn first_start(cx: &Context, shape: &FlowShape<'_>, history: Option<Timestamp>) -> Result<i64, Obstacle> {
-    let claimed = shape.effective_start().ok_or_else(|| Obstacle::bug("the claim should hold the start"))?;
-    let effective = match history {
-        Some(until) => history::resumed_start(until, shape.desired.start, cx.now()),
-        None => claimed.as_second(),
-    };
-    Ok(Start::first(cx.now().as_second(), shape.desired.enabled, effective, shape.refs.held_start))
 }
 
 fn frequency(shape: &FlowShape<'_>) -> model::Frequency {
@@ -163,7 +150,7 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
         .field("schedule.interval", shown(desired.interval), shown(schedule.interval))
         .field(
             "schedule.startTime",
-            start_of(shape, observed).wanted(),
+            flow_start::of(shape, observed).wanted(),
             schedule.start_time.unwrap_or_default(),
         )
         .field("enabled", desired.enabled, is_enabled(observed))
@@ -193,18 +180,6 @@ fn sorted(labels: &[String]) -> String {
 /// Whether the flow may run. One that is on its way somewhere may.
 fn is_enabled(observed: &model::Flow) -> bool {
     !matches!(observed.meta.state, model::State::Disabled | model::State::Disabling | model::State::Draft)
-}
-
-fn start_of(shape: &FlowShape<'_>, observed: &model::Flow) -> Start {
-    let shown = observed.schedule.start_time.unwrap_or_default();
-    let effective = shape.desired.start.or_else(|| shape.effective_start().map(Timestamp::as_second));
-    Start {
-        now: crate::clock::now().as_second(),
-        enabled: shape.desired.enabled,
-        effective: effective.unwrap_or(shown),
-        shown,
-        held: shape.refs.held_start,
-    }
 }
 
 /// Changes one object of a flow.
@@ -277,7 +252,7 @@ async fn update_flow(
 
 /// The far start of a flow that was held too long has passed and can no longer be moved: enabled now, it would run before its time.
 fn refuse_early_run(shape: &FlowShape<'_>, observed: &model::Flow) -> Result<(), Obstacle> {
-    let start = start_of(shape, observed);
+    let start = flow_start::of(shape, observed);
     if !start.would_run_early() {
         return Ok(());
     }
@@ -312,7 +287,7 @@ fn patch_of(shape: &FlowShape<'_>, change: &Change<'_>, observed: &model::Flow) 
         patch = patch.add("/scheduleParams/interval", interval);
     }
     if drift.has("schedule.startTime") {
-        patch = patch.replace("/scheduleParams/startTime", start_of(shape, observed).wanted());
+        patch = patch.replace("/scheduleParams/startTime", flow_start::of(shape, observed).wanted());
     }
     if drift.has("mappingRef") {
         let at = observed.mapping().map_or(0, |(at, _)| at);
