@@ -89,6 +89,7 @@ impl<K: Managed> Pass<'_, K> {
         self.orient(&roles);
         self.delete_extra(K::site(&refs)).await?;
         self.settled = self.is_settled(&hash);
+        self.adopt(&refs, &desired, &hash).await?;
         if self.should_look() {
             self.observe_all(&refs, &desired).await?;
         }
@@ -108,11 +109,13 @@ impl<K: Managed> Pass<'_, K> {
         ))
     }
 
-    fn shape<'s>(&'s self, refs: &'s K::Refs, desired: &'s K::Desired) -> Shape<'s, K> {
+    pub(super) fn shape<'s>(&'s self, refs: &'s K::Refs, desired: &'s K::Desired) -> Shape<'s, K> {
         Shape {
             refs,
             desired,
             external: &self.external,
+            adopted: &self.adopted,
+            unsaid: self.object.unsaid(),
             patched: &self.patched,
             created: &self.created,
             uid: &self.uid,
@@ -163,7 +166,7 @@ impl<K: Managed> Pass<'_, K> {
         let known: Vec<(Role, String)> = self
             .external
             .iter()
-            .filter(|(role, _)| !self.created.contains(role))
+            .filter(|(role, _)| !self.created.contains(role) && !self.objects.contains_key(role))
             .map(|(role, object)| (*role, object.id.clone()))
             .collect();
         for (role, id) in known {
@@ -174,7 +177,7 @@ impl<K: Managed> Pass<'_, K> {
         Ok(())
     }
 
-    async fn observe_role(
+    pub(super) async fn observe_role(
         &mut self,
         role: Role,
         id: &str,
@@ -185,6 +188,7 @@ impl<K: Managed> Pass<'_, K> {
         self.looked = true;
         if self.observe(role, id, site).await?.is_some() {
             self.refuse_foreign(role, id, site)?;
+            self.note_taken(role, &site.sandbox);
             let shape = self.shape(refs, desired);
             let drift = self
                 .objects
@@ -203,9 +207,14 @@ impl<K: Managed> Pass<'_, K> {
             Some(Relation::Ours | Relation::OtherIncarnation) => true,
             Some(Relation::Predecessor) => is_retainable(role),
             Some(Relation::Foreign | Relation::Copy) => false,
-            None => object.created_client().is_none_or(|client| client == site.client_id()),
+            // A description may lose its marker when a person edits it.
+            None => {
+                object.created_client().is_none_or(|client| client == site.client_id())
+                    || self.is_adopted(role)
+            }
         };
-        if is_ours {
+        let is_being_taken = self.taking.get(&role).is_some_and(|before| *before == object.marker());
+        if is_ours || is_being_taken {
             return Ok(());
         }
         Err(Obstacle::invalid(
@@ -257,14 +266,14 @@ impl<K: Managed> Pass<'_, K> {
     }
 
     /// Writes finalizer and intent, then reads the references again: a parent that is being deleted must not get a child.
-    async fn write_claim(&mut self, refs: &K::Refs, hash: &str) -> Result<(), Obstacle> {
+    pub(super) async fn write_claim(&mut self, refs: &K::Refs, hash: &str) -> Result<(), Obstacle> {
         let missing = self.object.roles().iter().filter(|role| !self.external.contains_key(role)).count();
         self.permits = K::site(refs).session.permits(Lane::Create, missing).await;
         let now = self.now();
         let claims = self.object.roles().into_iter().map(|role| {
             let incarnation = self.intent.as_ref().map_or(1, |intent| intent.incarnation(role));
             let key = self.key(role, &K::site(refs).sandbox, Some(refs)).unwrap_or_default();
-            (role, Claim { incarnation, key })
+            (role, Claim { incarnation, key, adopted: self.adopted.get(&role).cloned() })
         });
         let intent = Intent {
             uid: self.uid.clone(),
@@ -272,7 +281,7 @@ impl<K: Managed> Pass<'_, K> {
             spec_hash: hash.to_owned(),
             effective_start: self
                 .object
-                .effective_start(self.intent.as_ref().and_then(|intent| intent.effective_start), now),
+                .effective_start(self.adopted_start().or_else(|| self.intent.as_ref()?.effective_start), now),
             time: self.intent.as_ref().map_or(now, |intent| intent.time),
             nonce: rand::random(),
         };

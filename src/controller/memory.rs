@@ -225,6 +225,7 @@ mod tests {
             organization: "o".into(),
             sandbox: "dev".into(),
             sandbox_id: None,
+            adopted: None,
         }
     }
 }

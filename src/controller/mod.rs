@@ -7,6 +7,7 @@
 //!                └──► record ──► report
 //! ```
 
+pub mod adoption;
 pub mod context;
 pub mod described;
 pub mod inventory;
@@ -22,6 +23,7 @@ pub mod wake;
 mod cleanup;
 mod conditions;
 mod driver;
+mod owners;
 mod pass;
 mod record;
 mod report;

@@ -39,6 +39,10 @@ pub struct Claim {
     pub incarnation: u32,
     /// Value of the key that narrows a look-up, as it was when the claim was made.
     pub key: String,
+    /// Id of the existing object that was approved to be taken over. From here on nobody is asked again, and what spec leaves out stays
+    /// as upstream has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<String>,
 }
 
 impl Intent {
@@ -57,6 +61,11 @@ impl Intent {
     pub fn incarnation(&self, role: Role) -> u32 {
         self.roles.get(&role).map_or(1, |claim| claim.incarnation)
     }
+
+    /// The id of the existing object that was claimed for a role.
+    pub fn adopted(&self, role: Role) -> Option<&str> {
+        self.roles.get(&role)?.adopted.as_deref()
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +75,10 @@ mod tests {
     fn intent() -> Intent {
         Intent {
             uid: "u1".into(),
-            roles: BTreeMap::from([(Role::Flow, Claim { incarnation: 2, key: "source-id".into() })]),
+            roles: BTreeMap::from([(
+                Role::Flow,
+                Claim { incarnation: 2, key: "source-id".into(), adopted: Some("flow-id".into()) },
+            )]),
             spec_hash: "h".into(),
             effective_start: Some(Timestamp::UNIX_EPOCH),
             time: Timestamp::UNIX_EPOCH,
@@ -81,6 +93,16 @@ mod tests {
         assert_eq!(Intent::read(Some(&text), "u2"), None, "a restored or copied object starts anew");
         assert_eq!(Intent::read(Some("{"), "u1"), None);
         assert_eq!(Intent::read(None, "u1"), None);
+    }
+
+    #[test]
+    fn an_intent_of_a_version_without_adoption_claims_none() {
+        let mut value = serde_json::to_value(intent()).unwrap();
+        value["roles"]["flow"].as_object_mut().unwrap().remove("adopted");
+        let older = Intent::read(Some(&value.to_string()), "u1").unwrap();
+        assert_eq!(older.adopted(Role::Flow), None);
+        assert_eq!(intent().adopted(Role::Flow), Some("flow-id"));
+        assert_eq!(intent().adopted(Role::Dataset), None);
     }
 
     #[test]

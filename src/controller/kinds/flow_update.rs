@@ -138,11 +138,18 @@ pub(super) fn drift(shape: &FlowShape<'_>, role: Role, object: &Object) -> Drift
             } else {
                 "another schema"
             };
-            Drift::default().field("marker", shape.marker(role), marker).field(
+            let drift = Drift::default().field("marker", shape.marker(role), marker).field(
                 "dataset schema",
                 &desired.schema_id,
                 schema,
-            )
+            );
+            let name = desired.dataset.as_deref().unwrap_or_default();
+            // A dataset that the operator made is left with the name that people gave it since.
+            if shape.is_adopted(role) {
+                drift.field("dataset.managed.name", name, object.name())
+            } else {
+                drift
+            }
         }
         Object::TargetConnection(target) => {
             described::drift(shape, role, object, &desired.name, desired.description.as_deref()).field(
@@ -163,6 +170,10 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
         .mapping()
         .map(|(_, mapping)| format!("{} version {}", mapping.id, mapping.version.unwrap_or_default()));
     let schedule = &observed.schedule;
+    let keeps = shape.is_adopted(role);
+    let start = start_of(shape, observed);
+    let start = if keeps && desired.start.is_none() { start.shown } else { start.wanted() };
+    let shown_percent = options.partial_ingestion_percent.unwrap_or_default();
     let drift = described::drift(shape, role, object, &desired.name, desired.description.as_deref())
         .field(
             "sourceConnectionRef",
@@ -180,11 +191,7 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
             schedule.frequency.as_ref().map(model::Frequency::as_str).unwrap_or_default(),
         )
         .field("schedule.interval", shown(desired.interval), shown(schedule.interval))
-        .field(
-            "schedule.startTime",
-            start_of(shape, observed).wanted(),
-            schedule.start_time.unwrap_or_default(),
-        )
+        .field("schedule.startTime", start, schedule.start_time.unwrap_or_default())
         .field("enabled", desired.enabled, is_enabled(observed))
         .field(
             "errorDiagnostics",
@@ -193,13 +200,16 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
         )
         .field(
             "partialIngestion",
-            desired.partial_percent.map_or(0.0, percent),
-            options.partial_ingestion_percent.unwrap_or_default(),
+            desired.partial_percent.map_or(if keeps { shown_percent } else { 0.0 }, percent),
+            shown_percent,
         );
     let drift = match desired.backfill {
         Some(backfill) => drift.field("schedule.backfill", backfill, schedule.backfill.unwrap_or(true)),
         None => drift,
     };
+    if keeps && desired.labels.is_empty() {
+        return drift;
+    }
     drift.field("accessLabels", sorted(&desired.labels), sorted(&observed.labels))
 }
 
@@ -274,6 +284,9 @@ async fn update_dataset(
     if change.drift.has("description") {
         patch = patch.add("/description", shape.desired.description.clone().unwrap_or_default());
     }
+    if change.drift.has("dataset.managed.name") {
+        patch = patch.add("/name", flow.upstream_name(change.role));
+    }
     if data_set.tags.is_empty() {
         patch = patch.add("/tags", json!(tags(shape)));
     } else {
@@ -282,7 +295,11 @@ async fn update_dataset(
         }
     }
     session.patch_data_set(change.gate, &data_set.id, &patch).await?;
-    tracing::info!(dataset = data_set.id, flow = flow.metadata.name, "attached a retained dataset");
+    tracing::info!(
+        dataset = data_set.id,
+        flow = flow.metadata.name,
+        "attached a dataset that existed before"
+    );
     Ok(change.object.external(change.role, shape.site()))
 }
 

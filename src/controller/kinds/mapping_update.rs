@@ -9,10 +9,11 @@ use crate::api::IngestionMapping;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
+use crate::controller::adoption::lines;
 use crate::controller::managed::{Change, Shape};
 use crate::controller::upstream::{self, Object};
 use crate::domain::drift::Drift;
-use crate::domain::mapping::{BreakingChange, UpstreamKind, UpstreamRow, growth, row_drift};
+use crate::domain::mapping::{BreakingChange, UpstreamKind, UpstreamRow, growth, row_drift, row_lines};
 use crate::domain::marker::Marker;
 use crate::domain::outcome::Obstacle;
 
@@ -54,7 +55,11 @@ pub(super) fn drift(
             drift.field("class", class, resource.class().unwrap_or(class))
         }
         Object::MappingSet(set) => drift
-            .field("displayName", IngestionMapping::set_name(shape), set.name.as_deref().unwrap_or_default())
+            .field(
+                "displayName",
+                Marker::text_before(&set_name(shape, set)),
+                Marker::text_before(name_of(set)),
+            )
             .field("rows", row_difference(shape, set), "")
             .field(
                 "targetSchema",
@@ -63,6 +68,29 @@ pub(super) fn drift(
             ),
         _ => drift,
     }
+}
+
+fn name_of(set: &model::MappingSet) -> &str {
+    set.name.as_deref().unwrap_or_default()
+}
+
+fn set_name(shape: &Shape<'_, IngestionMapping>, set: &model::MappingSet) -> String {
+    IngestionMapping::set_name(shape, Some(name_of(set)))
+}
+
+/// Every difference of a set that is to be taken over, each row on a line of its own.
+pub(super) fn differences(
+    mapping: &IngestionMapping,
+    shape: &Shape<'_, IngestionMapping>,
+    role: Role,
+    object: &Object,
+) -> Vec<String> {
+    let mut differences = lines(&drift(mapping, shape, role, object));
+    if let Object::MappingSet(set) = object {
+        differences.retain(|line| !line.starts_with("rows:"));
+        differences.extend(row_lines(&shape.desired.rows, &rows_of(set)));
+    }
+    differences
 }
 
 fn growth_of(
@@ -80,20 +108,20 @@ fn describe(breaking: &[BreakingChange]) -> String {
     upstream::some_of(&lines)
 }
 
-fn row_difference(shape: &Shape<'_, IngestionMapping>, set: &model::MappingSet) -> String {
+fn rows_of(set: &model::MappingSet) -> Vec<UpstreamRow> {
     let kind = |kind: &Option<model::RowKind>| {
         UpstreamKind::parse(kind.map(model::RowKind::as_str).unwrap_or_default())
     };
-    let observed: Vec<UpstreamRow> = set
-        .rows
-        .iter()
-        .map(|row| UpstreamRow {
-            kind: kind(&row.kind),
-            source: row.source.clone(),
-            destination: row.destination.clone(),
-        })
-        .collect();
-    let drift = row_drift(&shape.desired.rows, &observed);
+    let row = |row: &model::MappingRow| UpstreamRow {
+        kind: kind(&row.kind),
+        source: row.source.clone(),
+        destination: row.destination.clone(),
+    };
+    set.rows.iter().map(row).collect()
+}
+
+fn row_difference(shape: &Shape<'_, IngestionMapping>, set: &model::MappingSet) -> String {
+    let drift = row_drift(&shape.desired.rows, &rows_of(set));
     if drift.is_empty() { String::new() } else { drift.to_string() }
 }
 
@@ -169,12 +197,11 @@ async fn update_set(
             ),
         ));
     }
+    let name = set_name(shape, set);
     let mut version = set.version.unwrap_or_default();
     while let Some(next) = session.get_mapping_set(&set.id, version + 1).await? {
         version += 1;
-        if row_difference(shape, &next).is_empty()
-            && next.name.as_deref() == Some(&IngestionMapping::set_name(shape))
-        {
+        if row_difference(shape, &next).is_empty() && name_of(&next) == name {
             return Ok(upstream::external(
                 shape.site(),
                 change.role,
@@ -184,12 +211,7 @@ async fn update_set(
         }
     }
     mapping_checks::check_rows(shape, schema_id).await?;
-    let put = session
-        .put_mapping_set(
-            change.gate,
-            &set.id,
-            &shape.desired.mapping_set(IngestionMapping::set_name(shape), schema_id),
-        )
-        .await?;
+    let put =
+        session.put_mapping_set(change.gate, &set.id, &shape.desired.mapping_set(name, schema_id)).await?;
     Ok(upstream::external(shape.site(), change.role, put.id, Some(put.version.to_string())))
 }

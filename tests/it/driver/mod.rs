@@ -8,6 +8,7 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod adoption;
 mod apiserver;
 mod change;
 mod crash;
