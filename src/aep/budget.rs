@@ -4,17 +4,13 @@
 //! `Retry-After`) and falls to a probing pace while nothing answers.
 
 use std::collections::{HashMap, VecDeque};
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
+use super::pace::Pace;
 use super::retry;
 
 /// What a call is for. Lanes share the budget by weight; an idle lane's share goes to the others.
@@ -39,7 +35,9 @@ impl Lane {
     /// How far one call moves the lane ahead: the inverse of its weight, in sixtieths.
     const fn stride(self) -> u64 {
         match self {
-            Self::LookUp | Self::Change | Self::Create => 15,
+            // A claim was made for it, and grows old.
+            Self::Create => 5,
+            Self::LookUp | Self::Change => 15,
             Self::Drift | Self::Runs => 60,
         }
     }
@@ -66,19 +64,15 @@ impl Lane {
     }
 }
 
-/// The right to make one call, spent by making it. A permit that is dropped is lost, which only makes the operator slower.
+/// The promise that one creation will leave soon after its claim: only so many claims are under way at once as the pace can follow up.
+/// A permit that is dropped costs nothing.
 #[derive(Debug)]
 pub struct Permit {
-    lane: Lane,
+    _place: OwnedSemaphorePermit,
 }
 
-impl Permit {
-    /// The lane that it was taken from.
-    pub fn lane(&self) -> Lane {
-        self.lane
-    }
-}
-
+/// The fewest permits at once: what one claim needs at most, and one more.
+const FEWEST_AHEAD: usize = 4;
 /// Longest self-chosen pause after a 429 that does not say how long to wait.
 const LONGEST_GUESS: Duration = Duration::from_mins(1);
 /// After this many calls in a row without a useful answer the pace falls to a probe.
@@ -86,20 +80,18 @@ const STORM: u32 = 5;
 /// The pace of probes while nothing answers.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
 
-type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<std::time::Instant>>;
-
 /// The budget of one organisation. Clones share it.
 #[derive(Clone)]
 pub(super) struct Budget(Arc<Shared>);
 
 struct Shared {
-    limiter: Limiter,
     state: Mutex<State>,
+    ahead: Arc<Semaphore>,
 }
 
-#[derive(Default)]
 struct State {
-    waiting: [VecDeque<oneshot::Sender<Permit>>; 5],
+    pace: Pace,
+    waiting: [VecDeque<oneshot::Sender<()>>; 5],
     /// Stride scheduling: the lane with the least travelled goes first.
     travelled: [u64; 5],
     dispatching: bool,
@@ -108,41 +100,54 @@ struct State {
     failed_in_a_row: u32,
 }
 
-/// tokio's clock, so that tests can pause it.
-#[derive(Debug, Clone)]
-struct TokioClock;
-
-impl Clock for TokioClock {
-    type Instant = std::time::Instant;
-
-    fn now(&self) -> Self::Instant {
-        Instant::now().into_std()
-    }
-}
-
 impl Budget {
     /// A budget of `per_second` calls, evenly spaced. Values that make no sense become one call a second.
     pub fn new(per_second: f64) -> Self {
-        let period = Duration::try_from_secs_f64(per_second.recip()).unwrap_or(Duration::from_secs(1));
-        let quota = Quota::with_period(period.max(Duration::from_micros(10)))
-            .unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN))
-            .allow_burst(NonZeroU32::MIN);
-        let limiter = RateLimiter::direct_with_clock(quota, TokioClock);
-        Self(Arc::new(Shared { limiter, state: Mutex::default() }))
+        let state = State {
+            pace: Pace::new(per_second),
+            waiting: Default::default(),
+            travelled: Default::default(),
+            dispatching: false,
+            paused_until: None,
+            limited_in_a_row: 0,
+            failed_in_a_row: 0,
+        };
+        // Half a second of the pace: the last of them leaves long before its claim grows too old.
+        let ahead = Arc::new(Semaphore::new(state.pace.within(Duration::from_millis(500)).max(FEWEST_AHEAD)));
+        Self(Arc::new(Shared { state: Mutex::new(state), ahead }))
     }
 
-    /// Waits for a permit, as long as it takes. Cancel-safe.
-    pub async fn acquire(&self, lane: Lane) -> Permit {
+    /// Waits for the turn of one call, as long as it takes. Cancel-safe.
+    pub async fn turn(&self, lane: Lane) {
         // The dispatcher answers everyone that waits; it can only be gone with its runtime.
-        self.enqueue(lane).await.unwrap_or(Permit { lane })
+        let _gone = self.enqueue(lane).await;
     }
 
-    /// Waits for a permit until `by`. The error is the time for which the organisation is paused, if it is.
-    pub async fn acquire_by(&self, lane: Lane, by: Instant) -> Result<Permit, Option<Duration>> {
+    /// Waits for the turn of one call until `by`. The error is the time for which the organisation is paused, if it is.
+    pub async fn turn_by(&self, lane: Lane, by: Instant) -> Result<(), Option<Duration>> {
         if self.paused_until().is_some_and(|until| until > by) {
             return Err(self.pause());
         }
-        tokio::time::timeout_at(by, self.acquire(lane)).await.map_err(|_| self.pause())
+        tokio::time::timeout_at(by, self.turn(lane)).await.map_err(|_| self.pause())
+    }
+
+    /// Waits for the permits of one claim, all at once, and for the end of a pause.
+    pub async fn permits(&self, count: usize) -> Vec<Permit> {
+        let many = u32::try_from(count.min(FEWEST_AHEAD)).unwrap_or(1);
+        loop {
+            if let Some(pause) = self.pause() {
+                tokio::time::sleep(pause).await;
+            }
+            let places = Arc::clone(&self.0.ahead).acquire_many_owned(many).await;
+            let Ok(mut places) = places else { return Vec::new() };
+            if self.pause().is_none() {
+                let mut permits = Vec::with_capacity(count);
+                while let Some(place) = places.split(1) {
+                    permits.push(Permit { _place: place });
+                }
+                return permits;
+            }
+        }
     }
 
     /// For how long the organisation is told to wait from now on.
@@ -156,6 +161,7 @@ impl Budget {
         let mut state = self.0.lock();
         state.limited_in_a_row = 0;
         state.failed_in_a_row = 0;
+        state.pace.recover();
     }
 
     /// No useful answer: 5xx, no connection, a deadline. `asked` is a `Retry-After`, which is obeyed.
@@ -172,6 +178,10 @@ impl Budget {
     /// The organisation was limited. Returns for how long it pauses: what was asked, or a growing guess.
     pub fn limited(&self, asked: Option<Duration>) -> Duration {
         let mut state = self.0.lock();
+        // Calls that were on their way when the first one was limited say nothing new.
+        if state.paused_until.is_none_or(|until| until <= Instant::now()) {
+            state.pace.halve();
+        }
         let guess = Duration::from_secs(1) * 2_u32.saturating_pow(state.limited_in_a_row.min(6));
         state.limited_in_a_row = state.limited_in_a_row.saturating_add(1);
         let wait = asked.unwrap_or_else(|| retry::jittered(guess.min(LONGEST_GUESS)));
@@ -183,7 +193,7 @@ impl Budget {
         self.0.lock().paused_until
     }
 
-    fn enqueue(&self, lane: Lane) -> oneshot::Receiver<Permit> {
+    fn enqueue(&self, lane: Lane) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.0.lock();
         state.enqueue(lane, sender);
@@ -201,8 +211,18 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Gives one turn, or says when the next is due.
+    fn give_one(&self) -> Result<(), Instant> {
+        let mut state = self.lock();
+        state.pace.take(Instant::now())?;
+        state.hand_out();
+        Ok(())
+    }
+}
+
 impl State {
-    fn enqueue(&mut self, lane: Lane, sender: oneshot::Sender<Permit>) {
+    fn enqueue(&mut self, lane: Lane, sender: oneshot::Sender<()>) {
         // A lane that was idle starts where the others are; it may not save up its share.
         if self.waiting[lane.index()].is_empty() {
             let others = Lane::ALL.iter().filter(|other| !self.waiting[other.index()].is_empty());
@@ -228,7 +248,7 @@ impl State {
         self.dispatching
     }
 
-    /// Gives one permit to the lane whose turn it is.
+    /// Gives the turn to the lane whose turn it is.
     fn hand_out(&mut self) {
         while let Some(lane) = Lane::ALL
             .into_iter()
@@ -236,7 +256,7 @@ impl State {
             .min_by_key(|lane| self.travelled[lane.index()])
         {
             let Some(sender) = self.waiting[lane.index()].pop_front() else { return };
-            if sender.send(Permit { lane }).is_ok() {
+            if sender.send(()).is_ok() {
                 self.travelled[lane.index()] += lane.stride();
                 return;
             }
@@ -244,7 +264,7 @@ impl State {
     }
 }
 
-/// Hands out permits at the organisation's pace while somebody waits, then ends.
+/// Gives turns at the organisation's pace while somebody waits, then ends.
 async fn dispatch(shared: Arc<Shared>) {
     loop {
         let paused_until = {
@@ -258,9 +278,8 @@ async fn dispatch(shared: Arc<Shared>) {
             tokio::time::sleep_until(until).await;
             continue;
         }
-        match shared.limiter.check() {
-            Ok(()) => shared.lock().hand_out(),
-            Err(not_yet) => tokio::time::sleep(not_yet.wait_time_from(TokioClock.now())).await,
+        if let Err(at) = shared.give_one() {
+            tokio::time::sleep_until(at).await;
         }
     }
 }

@@ -25,6 +25,7 @@ mod gate;
 mod ids;
 mod listing;
 pub mod model;
+mod pace;
 mod patch;
 mod redact;
 mod retry;
@@ -253,8 +254,8 @@ impl Session {
 
     /// Takes `count` permits ahead, so that nothing waits between a claim and the creation it announces. Waits as long as the
     /// budget makes it wait; cancel-safe.
-    pub async fn permits(&self, lane: Lane, count: usize) -> Vec<Permit> {
-        futures::future::join_all((0..count).map(|_| self.budget.acquire(lane))).await
+    pub async fn permits(&self, count: usize) -> Vec<Permit> {
+        self.budget.permits(count).await
     }
 
     /// For how long the organisation is told to wait, if it is.

@@ -33,14 +33,14 @@ impl Session {
             Effect::Write { permit, .. } => permit.take(),
             Effect::Read => None,
         };
-        match permit {
-            // A permit taken ahead does not overrule a pause that was asked for since.
-            Some(_) => match self.budget.pause() {
-                None => {}
-                pause @ Some(_) => return Err(limited(&call, pause)),
-            },
-            None => self.permit(&call, Instant::now() + self.aep.0.settings.queue_deadline).await?,
+        // A permit taken ahead does not overrule a pause that was asked for since.
+        if let (Some(_), Some(pause)) = (&permit, self.budget.pause()) {
+            return Err(limited(&call, Some(pause)));
         }
+        // Before the turn: a turn that waits for a token would leave together with others.
+        self.token(&call, Instant::now() + self.aep.0.settings.call_deadline).await?;
+        self.turn(&call, Instant::now() + self.aep.0.settings.queue_deadline).await?;
+        drop(permit);
         let deadline = Instant::now() + self.aep.0.settings.call_deadline;
         if call.is_write() {
             return self.attempt(&call, deadline, deadline).await;
@@ -61,16 +61,16 @@ impl Session {
                 return Err(error);
             }
             tokio::time::sleep(wait).await;
-            if self.permit(&call, deadline).await.is_err() {
+            if self.turn(&call, deadline).await.is_err() {
                 return Err(error);
             }
             attempt += 1;
         }
     }
 
-    async fn permit(&self, call: &Call<'_>, by: Instant) -> Result<(), Error> {
+    async fn turn(&self, call: &Call<'_>, by: Instant) -> Result<(), Error> {
         let lane = self.lane.filter(|_| !call.is_write()).unwrap_or(call.lane);
-        self.budget.acquire_by(lane, by).await.map(drop).map_err(|pause| limited(call, pause))
+        self.budget.turn_by(lane, by).await.map_err(|pause| limited(call, pause))
     }
 
     /// One exchange, and a second one with a new token when the first token was rejected.
@@ -85,7 +85,7 @@ impl Session {
         }
         tracing::debug!(operation = %call.operation, "the token was rejected; asking for a new one");
         let token = self.token(call, deadline).await?;
-        self.permit(call, deadline).await?;
+        self.turn(call, deadline).await?;
         self.exchange(call, &token, deadline).await
     }
 

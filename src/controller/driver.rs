@@ -14,7 +14,6 @@ use super::memory::Sent;
 use super::pass::{Pass, contested};
 use super::site::Site;
 use super::upstream;
-use crate::aep::Lane;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
 use crate::cluster::events::Severity;
@@ -268,7 +267,7 @@ impl<K: Managed> Pass<'_, K> {
     /// Writes finalizer and intent, then reads the references again: a parent that is being deleted must not get a child.
     pub(super) async fn write_claim(&mut self, refs: &K::Refs, hash: &str) -> Result<(), Obstacle> {
         let missing = self.object.roles().iter().filter(|role| !self.external.contains_key(role)).count();
-        self.permits = K::site(refs).session.permits(Lane::Create, missing).await;
+        self.permits = K::site(refs).session.permits(missing).await;
         let now = self.now();
         let claims = self.object.roles().into_iter().map(|role| {
             let incarnation = self.intent.as_ref().map_or(1, |intent| intent.incarnation(role));

@@ -90,12 +90,13 @@ pub enum Order {
 impl World {
     /// A world with the two Secrets and nothing else.
     pub fn new() -> Self {
-        let world = Self {
-            api: ApiServer::new(),
-            sim: Sim::new(Config::default()),
-            trace: Arc::default(),
-            approvals: None,
-        };
+        Self::configured(Config::default())
+    }
+
+    /// The same, with another Adobe.
+    pub fn configured(config: Config) -> Self {
+        let world =
+            Self { api: ApiServer::new(), sim: Sim::new(config), trace: Arc::default(), approvals: None };
         world.api.apply(&objects::platform_secret());
         world.api.apply(&objects::stripe_secret());
         world
@@ -149,12 +150,17 @@ impl World {
 
     /// A process that meets every object by an event.
     pub fn blank_process(&self, label: &'static str, plan: Plan) -> Process {
+        self.paced_process(label, plan, 1_000_000.0)
+    }
+
+    /// A process that meets every object by an event, and keeps to so many requests per second and organisation.
+    pub fn paced_process(&self, label: &'static str, plan: Plan, requests_per_second: f64) -> Process {
         let tape = Tape::new(label, plan, Arc::clone(&self.trace));
         let wire = Arc::new(Wire::new(self.sim.clone(), tape.clone()));
         let (leader, is_leader) = watch::channel(true);
         let cx = Context {
             cluster: Cluster::new(client(self.api.clone(), tape.clone()), Some(label.to_owned())),
-            aep: Aep::new(aep_settings(), wire).expect("the settings should be valid"),
+            aep: Aep::new(aep_settings(requests_per_second), wire).expect("the settings should be valid"),
             settings: Settings {
                 cluster_id: "test-cluster".to_owned(),
                 drift_interval: Duration::from_mins(5),
@@ -255,7 +261,7 @@ impl World {
     /// A client of Adobe that leaves no trace.
     pub fn aep(&self) -> Aep {
         let tape = Tape::new("somebody", Plan::Live, Arc::default());
-        Aep::new(aep_settings(), Arc::new(Wire::new(self.sim.clone(), tape)))
+        Aep::new(aep_settings(1_000_000.0), Arc::new(Wire::new(self.sim.clone(), tape)))
             .expect("the settings should be valid")
     }
 
@@ -341,12 +347,12 @@ impl World {
     }
 }
 
-fn aep_settings() -> aep::Settings {
+fn aep_settings(requests_per_second: f64) -> aep::Settings {
     aep::Settings {
         aep_url: "http://aep.test".to_owned(),
         ims_url: "http://ims.test".to_owned(),
         allow_http: true,
-        requests_per_second: 1_000_000.0,
+        requests_per_second,
         ..aep::Settings::default()
     }
 }

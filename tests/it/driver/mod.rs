@@ -10,6 +10,7 @@
 
 mod adoption;
 mod apiserver;
+mod budget;
 mod change;
 mod crash;
 mod harness;

@@ -9,7 +9,7 @@ use aep_operator::aep::model::{
     NewMappingSet, NewSchedule, NewSourceConnection, NewTargetConnection, Options, ResourceKind, SchemaRef,
     SourceConnection, SpecRef, TargetConnection,
 };
-use aep_operator::aep::{Aep, Credentials, Error, Gate, Lane, Permit, Session, spec};
+use aep_operator::aep::{Aep, Credentials, Error, Gate, Permit, Session, spec};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -66,7 +66,7 @@ impl Person {
     }
 
     async fn permit(&self) -> Permit {
-        self.session.permits(Lane::Create, 1).await.pop().expect("one permit was asked for")
+        self.session.permits(1).await.pop().expect("one permit was asked for")
     }
 
     /// Makes a base connection.

@@ -1,0 +1,154 @@
+//! The request budget under load: many objects at once keep to the rate, use all of it, and an organisation that is told to wait
+//! holds up nobody else. Time is paused, so seconds are exact and cost nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aep_sim::Config;
+use aep_sim::config::Organisation;
+use futures::future::join_all;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::harness::{KINDS, Pass, Process, World, is_ready, text};
+use super::tape::Plan;
+use crate::support::objects::{self, ORGANIZATION, with};
+
+const RATE: u32 = 10;
+const OTHER: &str = "A0B1C2D3E4F5061728394A5B@AdobeOrg";
+/// Reconciles at once, of all kinds together: 16 of each by default.
+const WORKERS: usize = 64;
+/// No object needs longer.
+const LIMIT: Duration = Duration::from_hours(1);
+
+fn chains(count: usize, prefix: &str, platform: &str) -> Vec<Value> {
+    let chain = |number: usize| {
+        let [base, source, mapping, flow] = objects::chain(&format!("{prefix}-{number}"), "prices");
+        let base = with(base, "/platformCredentialsSecretRef", json!({ "name": platform }));
+        [base, source, mapping, flow]
+    };
+    (0..count).flat_map(chain).collect()
+}
+
+/// Works on every object at its own pace, many at once, until all are Ready. Returns when each became Ready.
+async fn settle(world: &World, process: &Process) -> BTreeMap<String, Duration> {
+    let start = Instant::now();
+    let named = |kind: &'static str| move |object: Value| (kind, text(&object, "/metadata/name"));
+    let objects = KINDS.into_iter().flat_map(|kind| world.api.list(kind).into_iter().map(named(kind)));
+    let workers = Semaphore::new(WORKERS);
+    let settled = objects.map(async |(kind, name)| {
+        while !world.api.get(kind, &name).is_some_and(|object| is_ready(&object)) {
+            assert!(start.elapsed() < LIMIT, "{kind} {name} is not Ready");
+            let permit = workers.acquire().await;
+            let ended = world.pass(process, kind, &name).await;
+            drop(permit);
+            let asked = match ended {
+                Pass::Ended(Err(obstacle)) => obstacle.retry_after,
+                _ => None,
+            };
+            tokio::time::sleep(asked.unwrap_or(Duration::from_millis(200))).await;
+        }
+        (format!("{kind} {name}"), start.elapsed())
+    });
+    join_all(settled).await.into_iter().collect()
+}
+
+/// Calls by organisation that the gateway has seen, and how many it turned away.
+fn seen(world: &World, org: &str) -> (usize, usize) {
+    let entries = world.sim.journal(0);
+    let calls = entries.iter().filter(|entry| entry.kind == "call" && entry.org.as_deref() == Some(org));
+    let limited = calls.clone().filter(|entry| entry.status == Some(429)).count();
+    (calls.count(), limited)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_objects_at_once_use_the_whole_rate_and_never_exceed_it() {
+    const CHAINS: usize = 250;
+    let world = World::with(&chains(CHAINS, "many", "aep-credentials"));
+    world.switches(&json!({ "limits": { "requestsPerSecond": RATE, "requestsPerMinute": 60 * RATE } }));
+    let process = world.paced_process("p", Plan::Live, f64::from(RATE));
+    let start = Instant::now();
+    assert_eq!(settle(&world, &process).await.len(), 4 * CHAINS);
+    let took = start.elapsed().as_secs_f64();
+
+    let (calls, limited) = seen(&world, ORGANIZATION);
+    assert_eq!(limited, 0, "the simulator limits at the same rate");
+    let bound = f64::from(u32::try_from(calls).unwrap_or(u32::MAX)) / f64::from(RATE);
+    assert!(
+        took <= 1.1 * bound,
+        "{calls} calls took {took:.1} s, at {RATE} per second they need {bound:.1} s"
+    );
+    assert_eq!(world.creating_posts().len(), 8 * CHAINS, "each object exactly once");
+    assert!(world.violations().is_empty(), "{:#?}", world.violations());
+}
+
+fn two_organisations() -> World {
+    let mut other = Organisation::new(OTHER, "othertenant", "other-client", "other-secret");
+    other.stripe.clone_from(&Organisation::default().stripe);
+    let config = Config { organisations: vec![Organisation::default(), other], ..Config::default() };
+    let world = World::configured(config);
+    world.api.apply(&objects::secret(
+        "other-credentials",
+        &[("client-id", "other-client"), ("client-secret", "other-secret"), ("org-id", OTHER)],
+    ));
+    world
+}
+
+/// The 99th percentile of the time to Ready of the second organisation's objects.
+async fn p99_of_the_other(beside: usize) -> (f64, World) {
+    let world = two_organisations();
+    let limited = json!({
+        "match": { "org": ORGANIZATION }, "times": "forever", "percent": 20,
+        "action": { "status": { "status": 429, "headers": { "Retry-After": "5" } } },
+    });
+    world.fault(&limited);
+    let limited = chains(beside, "limited", "aep-credentials");
+    limited
+        .iter()
+        .chain(&chains(25, "other", "other-credentials"))
+        .for_each(|object| world.api.apply(object));
+    let process = world.paced_process("p", Plan::Live, f64::from(RATE));
+    let mut times: Vec<f64> = settle(&world, &process)
+        .await
+        .into_iter()
+        .filter(|(name, _)| name.contains(" other-"))
+        .map(|(_, time)| time.as_secs_f64())
+        .collect();
+    times.sort_by(f64::total_cmp);
+    assert_eq!(times.len(), 100);
+    (times[98], world)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_organisation_that_is_told_to_wait_holds_up_no_other() {
+    let (alone, _) = p99_of_the_other(0).await;
+    let (beside, world) = p99_of_the_other(5).await;
+    let (_, limited) = seen(&world, ORGANIZATION);
+    assert!(limited > 0, "the fault was reached");
+    assert_eq!(seen(&world, OTHER).1, 0, "the other organisation was never limited");
+    assert!(beside <= 1.5 * alone, "p99 {beside:.1} s beside a limited organisation, {alone:.1} s alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_slows_the_whole_organisation_for_the_time_that_it_names() {
+    for (form, least) in [("seconds", 20.0), ("date", 19.0), ("absent", 0.4)] {
+        let world = World::with(&chains(3, "slow", "aep-credentials"));
+        let limits = json!({ "requestsPerSecond": RATE / 2, "retryAfter": form, "retryAfterSeconds": 20 });
+        world.switches(&json!({ "limits": limits }));
+        let process = world.paced_process("p", Plan::Live, f64::from(RATE));
+        assert_eq!(settle(&world, &process).await.len(), 12, "{form}");
+
+        let entries = world.sim.journal(0);
+        let calls: Vec<_> =
+            entries.iter().filter(|entry| entry.kind == "call" && entry.org.is_some()).collect();
+        let limited: Vec<usize> = (0..calls.len()).filter(|at| calls[*at].status == Some(429)).collect();
+        assert!(!limited.is_empty(), "{form}: the operator is faster than the gateway allows");
+        for at in limited {
+            let Some(next) = calls.get(at + 1) else { continue };
+            let pause =
+                Duration::from_millis(u64::try_from(next.real_ms - calls[at].real_ms).unwrap_or_default());
+            assert!(pause.as_secs_f64() >= least, "{form}: {} came {pause:?} after a 429", next.endpoint);
+        }
+    }
+}
