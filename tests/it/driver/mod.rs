@@ -16,6 +16,7 @@ mod crash;
 mod harness;
 mod lost;
 mod ports;
+mod refusals;
 mod rivals;
 mod stale;
 mod tape;
