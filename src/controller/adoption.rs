@@ -42,8 +42,8 @@ pub fn field(role: Role) -> &'static str {
         Role::FieldGroup | Role::Schema => "spec.targetSchema.managed.adopt",
         Role::MappingSet => "spec.adopt.mappingSetId",
         Role::Dataset => "spec.dataset.managed.adopt.id",
-        Role::TargetConnection => "spec.adopt.flowId, together with the dataflow that uses it",
-        Role::Flow => "spec.adopt.flowId",
+        // The target connection comes with its dataflow.
+        Role::TargetConnection | Role::Flow => "spec.adopt.flowId",
     }
 }
 

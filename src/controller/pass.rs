@@ -341,7 +341,10 @@ pub(super) fn contested(role: Role, name: &str, contest: &Contest) -> Obstacle {
     | Contest::PossibleTwin(ids)
     | Contest::Foreign(ids)) = contest;
     let ids = ids.join(", ");
-    let adopt = adoption::field(role);
+    let adopt = match role {
+        Role::TargetConnection => "spec.adopt.flowId, together with the dataflow that writes to it",
+        _ => adoption::field(role),
+    };
     let (reason, text) = match contest {
         Contest::Several(_) => (
             Reason::DuplicateFound,

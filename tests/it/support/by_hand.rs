@@ -187,14 +187,15 @@ impl Chain {
     /// The custom resources that take the chain over, all named `hand`: what they leave out stays as it is, and two things differ, a row
     /// and the interval.
     pub fn adopting(&self) -> [Value; 4] {
+        let mut mapping = objects::mapping("hand", "hand", "charges", "unused");
+        mapping["spec"].as_object_mut().map(|spec| spec.remove("builtin"));
         let rows = json!([
             { "source": "data.id", "destination": "_{TENANT_ID}.charges_data.id" },
             { "source": "data.amount", "destination": "_{TENANT_ID}.charges_data.amount", "xdmType": "Integer" },
             { "source": "upper(data.currency)", "destination": "_{TENANT_ID}.charges_data.currency", "type": "Expression" },
         ]);
-        let mapping = objects::mapping("hand", "hand", "charges", "unused");
         let mapping = with(mapping, "/targetSchema", json!({ "existing": { "id": self.schema } }));
-        let mapping = with(with(mapping, "/builtin", Value::Null), "/mappings", rows);
+        let mapping = with(mapping, "/mappings", rows);
         let flow = objects::flow("hand", "hand", "hand", NAME);
         let flow = with(flow, "/dataset/managed/adopt", json!({ "id": self.dataset }));
         let flow = with(flow, "/schedule/interval", json!(6));
