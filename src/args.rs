@@ -25,6 +25,7 @@ pub enum Command {
 
 /// Settings of the operator. Each can be given as an environment variable.
 #[derive(Debug, Clone, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct RunArgs {
     /// Gateway of Adobe Experience Platform.
     #[arg(long, env = "AEP_URL", default_value = "https://platform.adobe.io")]
@@ -62,6 +63,21 @@ pub struct RunArgs {
     /// Put a finalizer on Secrets in use, so that a deleted namespace does not lose the credentials first.
     #[arg(long, env = "PROTECT_SECRETS", default_value_t = true, action = clap::ArgAction::Set)]
     pub protect_secrets: bool,
+    /// Take turns with other processes of the same lease: one works, the others stand by. Needed for more than one replica.
+    #[arg(long, env = "LEADER_ELECT")]
+    pub leader_elect: bool,
+    /// Name of the lease. Installations that share a namespace need one each.
+    #[arg(long, env = "LEASE_NAME", default_value = "aep-operator")]
+    pub lease_name: String,
+    /// Namespace of the lease. Default: the operator's own.
+    #[arg(long, env = "LEASE_NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// How long one pass over an object may take before /healthz says that the operator is stuck.
+    #[arg(long, env = "STUCK_AFTER", default_value = "30m", value_parser = duration)]
+    pub stuck_after: Duration,
+    /// Give each flow metrics of its own, with its namespace and name as labels.
+    #[arg(long, env = "METRICS_PER_FLOW")]
+    pub metrics_per_flow: bool,
     /// Address of health checks and metrics.
     #[arg(long, env = "HTTP_ADDR", default_value = "0.0.0.0:8080")]
     pub http_addr: SocketAddr,

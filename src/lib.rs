@@ -25,5 +25,6 @@ pub mod clock;
 pub mod cluster;
 pub mod controller;
 pub mod domain;
+pub mod http;
 pub mod run;
 pub mod telemetry;

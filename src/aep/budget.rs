@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 use super::pace::Pace;
-use super::retry;
+use super::{Observer, retry};
 
 /// What a call is for. Lanes share the budget by weight; an idle lane's share goes to the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,6 +87,7 @@ pub(super) struct Budget(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     ahead: Arc<Semaphore>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 struct State {
@@ -102,7 +103,7 @@ struct State {
 
 impl Budget {
     /// A budget of `per_second` calls, evenly spaced. Values that make no sense become one call a second.
-    pub fn new(per_second: f64) -> Self {
+    pub fn new(per_second: f64, observer: Option<Arc<dyn Observer>>) -> Self {
         let state = State {
             pace: Pace::new(per_second),
             waiting: Default::default(),
@@ -114,13 +115,17 @@ impl Budget {
         };
         // Half a second of the pace: the last of them leaves long before its claim grows too old.
         let ahead = Arc::new(Semaphore::new(state.pace.within(Duration::from_millis(500)).max(FEWEST_AHEAD)));
-        Self(Arc::new(Shared { state: Mutex::new(state), ahead }))
+        Self(Arc::new(Shared { state: Mutex::new(state), ahead, observer }))
     }
 
     /// Waits for the turn of one call, as long as it takes. Cancel-safe.
     pub async fn turn(&self, lane: Lane) {
+        let since = Instant::now();
         // The dispatcher answers everyone that waits; it can only be gone with its runtime.
         let _gone = self.enqueue(lane).await;
+        if let Some(observer) = &self.0.observer {
+            observer.permitted(lane, since.elapsed());
+        }
     }
 
     /// Waits for the turn of one call until `by`. The error is the time for which the organisation is paused, if it is.
@@ -290,12 +295,26 @@ const MOST_IDLE: usize = 256;
 /// The budgets of all organisations.
 pub(super) struct Budgets {
     per_second: f64,
+    observer: Option<Arc<dyn Observer>>,
     by_organisation: Mutex<HashMap<String, Budget>>,
 }
 
 impl Budgets {
-    pub fn new(per_second: f64) -> Self {
-        Self { per_second, by_organisation: Mutex::default() }
+    pub fn new(per_second: f64, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { per_second, observer, by_organisation: Mutex::default() }
+    }
+
+    /// Who still waits, by lane.
+    pub fn waiting(&self) -> [usize; Lane::ALL.len()] {
+        let budgets = self.by_organisation.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums = [0; Lane::ALL.len()];
+        for budget in budgets.values() {
+            let state = budget.0.lock();
+            for (sum, lane) in sums.iter_mut().zip(&state.waiting) {
+                *sum += lane.iter().filter(|sender| !sender.is_closed()).count();
+            }
+        }
+        sums
     }
 
     pub fn of(&self, org_id: &str) -> Budget {
@@ -304,6 +323,7 @@ impl Budgets {
             // Only what nobody holds and nothing restrains may be forgotten.
             budgets.retain(|_, budget| Arc::strong_count(&budget.0) > 1 || budget.pause().is_some());
         }
-        budgets.entry(org_id.to_owned()).or_insert_with(|| Budget::new(self.per_second)).clone()
+        let new = || Budget::new(self.per_second, self.observer.clone());
+        budgets.entry(org_id.to_owned()).or_insert_with(new).clone()
     }
 }

@@ -47,7 +47,7 @@ use self::budget::{Budget, Budgets};
 pub use self::budget::{Lane, Permit};
 pub use self::error::{Error, ErrorKind, Operation};
 pub use self::flow_service::{Created, Deleted, Entity, FlowAction, Presence};
-pub use self::gate::{Closed, Gate};
+pub use self::gate::{Closed, Gate, sole_leadership};
 pub use self::ids::{Etag, is_data_set_id, is_mapping_set_id, is_sandbox_name, is_schema_id, is_uuid};
 pub use self::listing::{Filter, Pages};
 pub use self::patch::Patch;
@@ -118,6 +118,10 @@ pub enum SettingsError {
 pub struct CallReport {
     /// What was done; a closed set.
     pub operation: Operation,
+    /// The method.
+    pub method: http::Method,
+    /// The template of the path, such as `/data/foundation/flowservice/flows/{id}`; a closed set.
+    pub endpoint: String,
     /// The HTTP status, when there was an answer.
     pub status: Option<u16>,
     /// The kind of the error, if it failed.
@@ -136,6 +140,9 @@ impl CallReport {
 pub trait Observer: Send + Sync {
     /// An exchange has ended, well or badly.
     fn finished(&self, call: &CallReport);
+
+    /// The budget has given a permit, after a wait.
+    fn permitted(&self, _lane: Lane, _waited: Duration) {}
 }
 
 /// The client. Clones share tokens, budgets and connections; one per process.
@@ -181,7 +188,7 @@ impl Aep {
         {
             return Err(SettingsError::Zero);
         }
-        let budgets = Budgets::new(settings.requests_per_second);
+        let budgets = Budgets::new(settings.requests_per_second, observer.clone());
         Ok(Self(Arc::new(Shared { settings, transport, tokens: Tokens::default(), budgets, observer })))
     }
 
@@ -195,6 +202,11 @@ impl Aep {
             sandbox: sandbox.into(),
             lane: None,
         }
+    }
+
+    /// How many calls wait for the budget, by lane in the order of [`Lane::ALL`], over all organisations.
+    pub fn waiting(&self) -> [usize; Lane::ALL.len()] {
+        self.0.budgets.waiting()
     }
 
     /// The settings in force.

@@ -22,6 +22,8 @@ use super::redact::Redactor;
 use super::wire::{BodyCap, TransportError};
 use super::{CallReport, Session, retry};
 
+/// Where IMS issues tokens.
+const TOKEN_PATH: &str = "/ims/token/v3";
 /// Longest that a token call may take.
 const TOKEN_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -109,17 +111,28 @@ impl Session {
             Ok(answer) => (Some(answer.status), None),
             Err(error) => (error.status(), Some(error.kind())),
         };
-        let report = CallReport { operation: call.operation, status, kind, duration: started.elapsed() };
+        let report = CallReport {
+            operation: call.operation,
+            method: call.method.clone(),
+            endpoint: call.endpoint.template.clone(),
+            status,
+            kind,
+            duration: started.elapsed(),
+        };
         span.in_scope(|| match &result {
             Ok(_) => tracing::debug!(status, duration_ms = report.duration.as_millis(), "answered"),
             Err(error) => {
                 tracing::debug!(status, duration_ms = report.duration.as_millis(), kind = report.kind_str(), %error, "failed");
             }
         });
-        if let Some(observer) = &self.aep.0.observer {
-            observer.finished(&report);
-        }
+        self.report(&report);
         result
+    }
+
+    fn report(&self, report: &CallReport) {
+        if let Some(observer) = &self.aep.0.observer {
+            observer.finished(report);
+        }
     }
 
     async fn exchange_in_span(
@@ -242,8 +255,23 @@ impl Session {
 
     /// Asks IMS for a token, once.
     async fn mint(&self) -> Result<Token, Error> {
+        let started = Instant::now();
+        let result = self.mint_unreported().await;
+        let error = result.as_ref().err();
+        self.report(&CallReport {
+            operation: TOKEN,
+            method: http::Method::POST,
+            endpoint: TOKEN_PATH.to_owned(),
+            status: error.map_or(Some(200), Error::status),
+            kind: error.map(Error::kind),
+            duration: started.elapsed(),
+        });
+        result
+    }
+
+    async fn mint_unreported(&self) -> Result<Token, Error> {
         let redactor = Redactor::new([&self.credentials.client_secret]);
-        let request = Request::post(format!("{}/ims/token/v3", self.aep.0.settings.ims_url))
+        let request = Request::post(format!("{}{TOKEN_PATH}", self.aep.0.settings.ims_url))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(ACCEPT, "application/json")
             .extension(BodyCap::OBJECT)

@@ -25,6 +25,9 @@ pub use source_connection::{
     StripeSourceConnection, StripeSourceConnectionSpec, StripeSourceConnectionStatus,
 };
 
+/// The four kinds, in the order of their references.
+pub const KINDS: [&str; 4] =
+    ["StripeBaseConnection", "StripeSourceConnection", "IngestionMapping", "IngestionFlow"];
 /// The API group of the four kinds.
 pub const GROUP: &str = "ingestion.aep-operator.io";
 /// The finalizer on our four kinds.

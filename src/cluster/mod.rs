@@ -1,11 +1,12 @@
 //! Kubernetes I/O. Knows nothing of Adobe.
 //!
 //! [`claim`] writes finalizer and intent as one compare-and-set, [`status`] writes status only when it differs, [`read`] reads live,
-//! [`secrets`] turns Secret bytes into types that cannot be printed, [`events`] publishes transitions.
+//! [`lease`] makes one of several processes the leader, [`secrets`] turns Secret bytes into types that cannot be printed, [`events`] publishes transitions.
 
 pub mod claim;
 pub mod error;
 pub mod events;
+pub mod lease;
 pub mod read;
 pub mod secrets;
 pub mod status;

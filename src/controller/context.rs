@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::memory::Memory;
 use super::wake::Wake;
 use crate::aep::Aep;
 use crate::cluster::Cluster;
 use crate::domain::marker::Owner;
+use crate::telemetry::{Census, Metrics, Progress};
 
 /// Settings of the controllers.
 #[derive(Debug, Clone)]
@@ -44,8 +46,14 @@ pub struct Context {
     pub known: Known,
     /// Wakes single objects.
     pub wake: Wake,
-    /// Whether this process may write.
-    pub leader: watch::Receiver<bool>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Passes and loops under way.
+    pub progress: Progress,
+    /// The objects as the watches hold them.
+    pub census: Census,
+    /// Until when this process may write; its owner moves the moment ahead as long as it leads.
+    pub leading_until: watch::Receiver<Instant>,
 }
 
 impl Context {

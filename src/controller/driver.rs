@@ -22,6 +22,7 @@ use crate::domain::lookup::is_retainable;
 use crate::domain::marker::Relation;
 use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::plan::{ClaimState, Standing, Step, plan};
+use crate::telemetry::metrics::Happening;
 
 /// Steps in one pass; more means that two writers pull in different directions.
 pub(super) const TURNS: usize = 40;
@@ -157,6 +158,7 @@ impl<K: Managed> Pass<'_, K> {
                 "another process recorded another {role} first: deleted {id}, which this one had created"
             );
             self.events.push((Severity::Warning, Reason::ExtraDeleted, note));
+            self.note(Happening::DuplicateRefused);
         }
         Ok(())
     }
@@ -246,6 +248,11 @@ impl<K: Managed> Pass<'_, K> {
                 self.observe_role(role, &id, refs, desired).await?;
             }
             Step::Create(role) => self.create(role, refs, desired).await?,
+            Step::Update(role) if self.settled => {
+                self.note(Happening::DriftFound);
+                self.update(role, refs, desired).await?;
+                self.note(Happening::DriftCorrected);
+            }
             Step::Update(role) => self.update(role, refs, desired).await?,
             Step::Report(role) => {
                 if let Some(Standing::Owned { drift }) = self.standings.get_mut(&role) {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::ResourceExt;
 use tracing::{debug, warn};
@@ -18,6 +19,9 @@ use crate::api::role::Role;
 use crate::api::{IngestionFlow, StripeBaseConnection, StripeSourceConnection};
 use crate::domain::outcome::Obstacle;
 use crate::domain::retry;
+
+/// How long one round may take: each call in it has its deadline, and a large sandbox has many pages.
+const LONGEST_ROUND: Duration = Duration::from_mins(30);
 
 /// A custom resource that owns an upstream object.
 #[derive(Debug, Clone)]
@@ -35,6 +39,7 @@ type Seen = HashMap<String, String>;
 pub async fn run(cx: Arc<Context>, namespaces: Vec<Option<String>>) {
     let mut seen = Seen::new();
     loop {
+        cx.progress.expect("the inventory", cx.settings.drift_interval.saturating_mul(2) + LONGEST_ROUND);
         tokio::time::sleep(retry::spread(cx.settings.drift_interval, rand::random())).await;
         for namespace in &namespaces {
             if let Err(obstacle) = pass(&cx, namespace.as_deref(), &mut seen).await {

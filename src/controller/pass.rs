@@ -27,6 +27,7 @@ use crate::domain::lookup::{Sighting, Wanted, judge};
 use crate::domain::marker::Marker;
 use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::plan::{ClaimState, Contest, Facts, RoleFacts, Standing};
+use crate::telemetry::metrics::Happening;
 
 /// No POST is sent when the claim that allows it is older than this: a paused process must not create on an old promise.
 pub(super) const CLAIM_LIFE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -125,6 +126,10 @@ impl<'a, K: Managed> Pass<'a, K> {
     /// Whether a role's object existed before and was taken over.
     pub(super) fn is_adopted(&self, role: Role) -> bool {
         adoption::is_adopted(&self.adopted, &self.external, role)
+    }
+
+    pub(super) fn note(&self, happening: Happening) {
+        self.cx.metrics.count(happening, &K::kind(&()));
     }
 
     pub(super) fn namespace(&self) -> String {
@@ -303,12 +308,12 @@ impl<'a, K: Managed> Pass<'a, K> {
     pub(super) fn create_gate(&self) -> Result<Gate, Obstacle> {
         let claimed_at =
             self.claimed_at.ok_or_else(|| Obstacle::bug("a create needs a claim of its own pass"))?;
-        Ok(Gate::new(claimed_at + CLAIM_LIFE, self.cx.leader.clone()))
+        Ok(Gate::new(claimed_at + CLAIM_LIFE, self.cx.leading_until.clone()))
     }
 
     /// The gate for writes that need no claim: closed only when the lease is lost.
     pub(super) fn write_gate(&self) -> Gate {
-        Gate::new(Instant::now() + WRITE_LIFE, self.cx.leader.clone())
+        Gate::new(Instant::now() + WRITE_LIFE, self.cx.leading_until.clone())
     }
 
     /// The time for an intent.

@@ -17,6 +17,7 @@ use crate::cluster::claim::is_claimed;
 use crate::cluster::events::Severity;
 use crate::domain::outcome::{Effect, Obstacle, ReadyEffect, Recheck};
 use crate::domain::retry;
+use crate::telemetry::metrics::Happening;
 
 /// Longest backoff after failures.
 const BACKOFF_CAP: Duration = Duration::from_mins(10);
@@ -159,7 +160,10 @@ impl<K: Managed> Pass<'_, K> {
         let before = self.object.status().cloned().unwrap_or_default();
         if upstream::differs::<K>(&before, status) {
             match self.cx.cluster.write_status(&self.object, status).await {
-                Ok(written) => self.object = written,
+                Ok(written) => {
+                    self.object = written;
+                    self.count_transitions(K::common(&before), K::common(status));
+                }
                 Err(Error::Conflict) => return Err(Self::lost_the_write()),
                 Err(Error::NotFound) => return Ok(()),
                 Err(error) => return Err(error.into()),
@@ -174,6 +178,23 @@ impl<K: Managed> Pass<'_, K> {
             self.cx.cluster.publish(&self.object, severity, reason, &note).await;
         }
         Ok(())
+    }
+
+    /// Counts what the status says for the first time.
+    fn count_transitions(&self, before: &CommonStatus, after: &CommonStatus) {
+        if before.applied_hash.is_none() && after.applied_hash.is_some() {
+            let created =
+                self.object.meta().creation_timestamp.as_ref().map_or_else(|| self.now(), |time| time.0);
+            let age = Duration::try_from(self.now().duration_since(created)).unwrap_or_default();
+            self.cx.metrics.became_ready(&K::kind(&()), age);
+        }
+        let reported = |status: &CommonStatus| {
+            find(&status.conditions, ConditionType::Synced)
+                .is_some_and(|synced| synced.reason == Reason::DriftReported.as_str())
+        };
+        if reported(after) && !reported(before) {
+            self.note(Happening::DriftFound);
+        }
     }
 
     /// An event for a change of the Ready condition.

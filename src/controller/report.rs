@@ -8,19 +8,23 @@ use tracing::{debug, error, info, warn};
 use super::managed::Managed;
 use super::trigger::Guarded;
 use crate::domain::outcome::{Class, Obstacle};
+use crate::telemetry::metrics::{Happening, Metrics};
 
 /// What a controller's output stream yields.
 pub(super) type Outcome<K> = Result<(ObjectRef<Guarded<K>>, Action), Error<Obstacle, watcher::Error>>;
 
-/// Logs one result of the controller's output stream.
-pub(super) fn report<K: Managed>(result: &Outcome<K>) {
+/// Logs one result of the controller's output stream, and counts what no pass could count.
+pub(super) fn report<K: Managed>(result: &Outcome<K>, metrics: &Metrics) {
     let kind = K::kind(&());
     match result {
         Ok((object, _)) => debug!(%kind, %object, "reconciled"),
         Err(Error::ReconcilerFailed(obstacle, object)) => log_obstacle(&kind, &object.to_string(), obstacle),
         // The object vanished between the queue and the pass.
         Err(Error::ObjectNotFound(object)) => debug!(%kind, %object, "gone"),
-        Err(error) => warn!(%kind, %error, "watch"),
+        Err(error) => {
+            metrics.count(Happening::WatchFailed, &kind);
+            warn!(%kind, %error, "watch");
+        }
     }
 }
 

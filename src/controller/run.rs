@@ -10,6 +10,7 @@ use kube::Resource;
 use kube::core::DeserializeGuard;
 use kube::runtime::Controller;
 use kube::runtime::controller::{Action, Config};
+use tokio::time::Instant;
 use tracing::error;
 
 use super::context::Context;
@@ -80,7 +81,7 @@ async fn drive<K: Managed>(
         .with_config(Config::default().concurrency(cx.settings.concurrency))
         .graceful_shutdown_on(stop)
         .run(reconcile_guarded::<K>, error_policy::<K>, Arc::clone(cx))
-        .for_each(|result| async move { report::report(&result) })
+        .for_each(|result| async move { report::report(&result, &cx.metrics) })
         .await;
 }
 
@@ -89,6 +90,14 @@ async fn reconcile_guarded<K: Managed>(
     object: Arc<Guarded<K>>,
     cx: Arc<Context>,
 ) -> Result<Action, Obstacle> {
+    let (kind, since) = (K::kind(&()), Instant::now());
+    let _under_way = cx.progress.begin(&kind);
+    let result = pass_over(object, Arc::clone(&cx)).await;
+    cx.metrics.reconciled(&kind, result.as_ref().map(drop), since.elapsed());
+    result
+}
+
+async fn pass_over<K: Managed>(object: Arc<Guarded<K>>, cx: Arc<Context>) -> Result<Action, Obstacle> {
     let DeserializeGuard(parsed) = object.as_ref();
     let object = match parsed {
         Ok(object) => object.clone(),

@@ -3,6 +3,7 @@
 //! Triggers follow the references: a change of a parent wakes its children; only a dependent that is going wakes its parent. Every
 //! call to kube's unstable runtime streams is in this file.
 
+use std::any::Any;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -19,9 +20,10 @@ use kube::{Api, Client, Resource, ResourceExt};
 
 use super::context::Context;
 use super::managed::Managed;
-use crate::api::{APPROVE, INTENT, PAUSED, RUN_REQUESTED_AT, SYNC_REQUESTED_AT};
+use crate::api::{APPROVE, INTENT, IngestionFlow, PAUSED, RUN_REQUESTED_AT, SYNC_REQUESTED_AT};
 use crate::cluster::Kind;
 use crate::cluster::claim::is_claimed;
+use crate::telemetry::census::{self, Sighted};
 
 /// A custom resource as it is watched: one that does not parse is kept apart and stops nobody else.
 pub(super) type Guarded<K> = DeserializeGuard<K>;
@@ -78,6 +80,7 @@ pub(super) fn controller<K: Managed>(
 ) -> Controller<Guarded<K>> {
     let api: Api<Guarded<K>> = scope.api(cx.cluster.client());
     let (reader, writer) = reflector::store();
+    cx.census.add(counted(reader.clone()));
     let noting = Arc::clone(cx);
     let mut first = Some(listed.clone());
     let stream = watcher::watcher(api, watcher::Config::default())
@@ -95,6 +98,27 @@ pub(super) fn controller<K: Managed>(
         .applied_objects()
         .predicate_filter(|object: &Guarded<K>| Some(wakes(object)), PredicateConfig::default());
     Controller::for_stream(stream, reader).reconcile_on(cx.wake.stream::<K>())
+}
+
+/// The objects of a store, as the census counts them.
+fn counted<K: Managed>(store: Store<Guarded<K>>) -> census::Store {
+    let kind = K::kind(&());
+    Box::new(move |see| {
+        for object in store.state() {
+            let meta = object.meta();
+            let parsed = object.0.as_ref().ok();
+            see(Sighted {
+                kind: &kind,
+                namespace: meta.namespace.as_deref().unwrap_or_default(),
+                name: meta.name.as_deref().unwrap_or_default(),
+                deleting: meta.deletion_timestamp.is_some(),
+                status: parsed.and_then(K::status).map(K::common),
+                flow: parsed
+                    .and_then(|object| (object as &dyn Any).downcast_ref::<IngestionFlow>())
+                    .and_then(|flow| flow.status.as_ref()),
+            });
+        }
+    })
 }
 
 /// What of an object wakes its reconcile: spec (generation moves with it, and with the deletion timestamp), our command annotations, and

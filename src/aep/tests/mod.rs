@@ -213,9 +213,9 @@ pub(super) fn session(fake: &Arc<Fake>) -> Session {
 }
 
 /// An open gate, with the leadership that keeps it open.
-pub(super) fn gate() -> (watch::Sender<bool>, Gate) {
-    let (leader, flag) = watch::channel(true);
-    (leader, Gate::new(Instant::now() + Duration::from_hours(1), flag))
+pub(super) fn gate() -> (watch::Sender<Instant>, Gate) {
+    let (leader, until) = sole_leadership();
+    (leader, Gate::new(Instant::now() + Duration::from_hours(1), until))
 }
 
 pub(super) fn new_connection() -> model::NewConnection {

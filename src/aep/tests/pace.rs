@@ -58,7 +58,7 @@ async fn a_limit_slows_the_whole_organisation_and_permits_taken_ahead() {
 
 #[tokio::test(start_paused = true)]
 async fn limits_without_a_time_make_growing_pauses_up_to_a_minute() {
-    let budget = Budget::new(100.0);
+    let budget = Budget::new(100.0, None);
     let pauses: Vec<_> = (0..10).map(|_| budget.limited(None)).collect();
     assert!(pauses[0] <= Duration::from_secs(1));
     assert!(pauses[4] > pauses[0]);
@@ -69,7 +69,7 @@ async fn limits_without_a_time_make_growing_pauses_up_to_a_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn no_lane_starves_and_shares_follow_the_weights() {
-    let budget = Budget::new(10.0);
+    let budget = Budget::new(10.0, None);
     let order = Arc::new(Mutex::new(Vec::new()));
     let mut tasks = Vec::new();
     for _ in 0..40 {
@@ -91,7 +91,7 @@ async fn no_lane_starves_and_shares_follow_the_weights() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_lane_does_not_save_up_its_share() {
-    let budget = Budget::new(10.0);
+    let budget = Budget::new(10.0, None);
     for _ in 0..50 {
         budget.turn(Lane::LookUp).await;
     }
@@ -115,7 +115,7 @@ async fn an_idle_lane_does_not_save_up_its_share() {
 
 #[tokio::test(start_paused = true)]
 async fn a_waiter_that_gives_up_costs_nothing() {
-    let budget = Budget::new(1.0);
+    let budget = Budget::new(1.0, None);
     budget.turn(Lane::LookUp).await;
     for _ in 0..10 {
         let waiter = tokio::time::timeout(Duration::from_millis(10), budget.turn(Lane::Runs)).await;
@@ -128,7 +128,7 @@ async fn a_waiter_that_gives_up_costs_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn claims_take_their_permits_all_at_once_and_only_as_many_as_can_leave_soon() {
-    let budget = Budget::new(10.0);
+    let budget = Budget::new(10.0, None);
     let first = budget.permits(3).await;
     let started = Instant::now();
     let second = tokio::time::timeout(Duration::from_secs(9), budget.permits(3)).await;

@@ -164,7 +164,7 @@ async fn nothing_leaves_through_a_closed_gate() {
     let fake = Fake::answering([Reply::written()]);
     let session = session(&fake);
     let (leader, gate) = gate();
-    leader.send_replace(false);
+    leader.send_replace(Instant::now());
     let (id, new) = (ID, new_connection());
     let set =
         model::NewMappingSet { name: "n".to_owned(), schema: model::SchemaRef::default(), rows: Vec::new() };
@@ -206,9 +206,9 @@ async fn the_gate_is_asked_again_before_a_write_is_sent_with_a_new_token() {
     let rejected = Reply::json(401, &json!({"error_code": "401013", "message": "Oauth token is not valid"}));
     let fake = Fake::answering([Reply::After(Duration::from_secs(5), Box::new(rejected)), Reply::written()]);
     let session = session(&fake);
-    let (_leader, flag) = watch::channel(true);
+    let (_leader, until) = sole_leadership();
     let permit = permit(&session).await;
-    let gate = Gate::new(Instant::now() + Duration::from_secs(3), flag);
+    let gate = Gate::new(Instant::now() + Duration::from_secs(3), until);
     let error =
         session.create::<model::Connection>(permit, &gate, &new_connection()).await.expect_err("too late");
     assert_eq!(error.kind(), ErrorKind::NotSent);
@@ -292,13 +292,17 @@ async fn every_exchange_is_reported_to_the_observer() {
     let aep = Aep::observed(settings(), fake, observer).expect("usable settings");
     get(&aep.session(&credentials(), "dev")).await.expect("read");
     let reports = reports.0.lock().expect("reports");
-    let told: Vec<_> =
-        reports.iter().map(|report| (report.operation.to_string(), report.status, report.kind)).collect();
+    let told: Vec<_> = reports
+        .iter()
+        .map(|report| (format!("{} {}", report.method, report.endpoint), report.status, report.kind))
+        .collect();
+    let flow = "GET /data/foundation/flowservice/flows/{id}".to_owned();
     assert_eq!(
         told,
         [
-            ("get flows".to_owned(), Some(500), Some(ErrorKind::Unavailable)),
-            ("get flows".to_owned(), Some(200), None)
+            ("POST /ims/token/v3".to_owned(), Some(200), None),
+            (flow.clone(), Some(500), Some(ErrorKind::Unavailable)),
+            (flow, Some(200), None)
         ]
     );
 }

@@ -48,6 +48,7 @@ fn the_operator_may_do_what_it_does_and_nothing_more() {
     may("/namespaces", &["get"]);
     may("events.k8s.io/events", &["create", "patch"]);
     may("apiextensions.k8s.io/customresourcedefinitions", &["get"]);
+    may("coordination.k8s.io/leases", &["create", "get", "update"]);
     assert_eq!(rights(), expected);
 }
 
@@ -64,12 +65,25 @@ fn the_operator_reads_no_crd_but_its_own() {
 }
 
 #[test]
+fn the_operator_reads_and_writes_no_lease_but_its_own_in_its_own_namespace() {
+    let objects = objects("10-operator.yaml");
+    let role = objects.iter().find(|object| object["kind"] == "Role").unwrap();
+    assert_eq!(role["metadata"]["namespace"], self::objects("00-namespace.yaml")[0]["metadata"]["name"]);
+    for rule in role["rules"].as_array().unwrap() {
+        let verbs = strings(&rule["verbs"]);
+        // A right to create cannot be bound to a name: the API server does not know it yet.
+        let is_named = strings(&rule["resourceNames"]) == BTreeSet::from(["aep-operator".to_owned()]);
+        assert!(is_named || verbs == BTreeSet::from(["create".to_owned()]), "{rule}");
+    }
+}
+
+#[test]
 fn every_binding_gives_a_role_of_the_file_to_the_operators_own_account() {
     let objects = objects("10-operator.yaml");
     let account = &self::objects("00-namespace.yaml")[1]["metadata"];
     let bindings: Vec<_> =
         objects.iter().filter(|object| object["kind"].as_str().unwrap().ends_with("Binding")).collect();
-    assert_eq!(bindings.len(), 1);
+    assert_eq!(bindings.len(), 2);
     for binding in bindings {
         let role = &binding["roleRef"];
         assert!(

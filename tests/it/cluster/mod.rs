@@ -6,5 +6,7 @@ mod chain;
 mod change;
 mod crash;
 mod held;
+mod leader;
 mod many;
+mod metrics;
 mod namespace;

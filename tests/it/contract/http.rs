@@ -37,8 +37,8 @@ async fn served() -> Served {
     let transport = HttpTransport::new(Duration::from_secs(2)).unwrap();
     let aep = Aep::new(settings, Arc::new(transport)).unwrap();
     let session = aep.session(&credentials(), "dev");
-    let (leader, flag) = watch::channel(true);
-    let gate = Gate::new(Instant::now() + Duration::from_hours(1), flag);
+    let (leader, until) = sole_leadership();
+    let gate = Gate::new(Instant::now() + Duration::from_hours(1), until);
     Served { world: World { sim, aep, session, gate, _leader: leader }, _stop: stop }
 }
 

@@ -23,7 +23,8 @@ use aep_operator::aep::model::{
     SourceConnection, SpecRef, TargetConnection,
 };
 use aep_operator::aep::{
-    Aep, Created, Credentials, Error, Gate, Lane, Permit, Session, Settings, Transport, TransportError, spec,
+    Aep, Created, Credentials, Error, Gate, Lane, Permit, Session, Settings, Transport, TransportError,
+    sole_leadership, spec,
 };
 use aep_sim::{Config, Dropped, Sim};
 use futures::future::BoxFuture;
@@ -62,7 +63,7 @@ struct World {
     aep: Aep,
     session: Session,
     gate: Gate,
-    _leader: watch::Sender<bool>,
+    _leader: watch::Sender<Instant>,
 }
 
 fn settings() -> Settings {
@@ -83,8 +84,8 @@ impl World {
         let sim = Sim::new(Config::default());
         let aep = Aep::new(settings(), Arc::new(InProcess(sim.clone()))).unwrap();
         let session = aep.session(&credentials(), "dev");
-        let (leader, flag) = watch::channel(true);
-        let gate = Gate::new(Instant::now() + Duration::from_hours(24 * 365), flag);
+        let (leader, until) = sole_leadership();
+        let gate = Gate::new(Instant::now() + Duration::from_hours(24 * 365), until);
         Self { sim, aep, session, gate, _leader: leader }
     }
 

@@ -16,6 +16,7 @@ use aep_operator::controller::memory::Memory;
 use aep_operator::controller::wake::Wake;
 use aep_operator::controller::{Context, Settings, reconcile};
 use aep_operator::domain::outcome::Obstacle;
+use aep_operator::telemetry::{Census, Metrics, Progress};
 use aep_sim::{Config, Sim};
 use kube::runtime::controller::Action;
 use rand::SeedableRng;
@@ -23,6 +24,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::apiserver::ApiServer;
 use super::ports::{Wire, client};
@@ -53,7 +55,7 @@ pub struct Process {
     pub cx: Arc<Context>,
     /// Its exchanges.
     pub tape: Tape,
-    _leader: watch::Sender<bool>,
+    _leader: watch::Sender<Instant>,
 }
 
 /// How one pass ended.
@@ -157,7 +159,7 @@ impl World {
     pub fn paced_process(&self, label: &'static str, plan: Plan, requests_per_second: f64) -> Process {
         let tape = Tape::new(label, plan, Arc::clone(&self.trace));
         let wire = Arc::new(Wire::new(self.sim.clone(), tape.clone()));
-        let (leader, is_leader) = watch::channel(true);
+        let (leader, leading_until) = aep::sole_leadership();
         let cx = Context {
             cluster: Cluster::new(client(self.api.clone(), tape.clone()), Some(label.to_owned())),
             aep: Aep::new(aep_settings(requests_per_second), wire).expect("the settings should be valid"),
@@ -172,7 +174,10 @@ impl World {
             memory: Memory::default(),
             known: Known::default(),
             wake: Wake::default(),
-            leader: is_leader,
+            metrics: Metrics::default(),
+            progress: Progress::default(),
+            census: Census::default(),
+            leading_until,
         };
         Process { cx: Arc::new(cx), tape, _leader: leader }
     }

@@ -250,7 +250,7 @@ async fn remedied(world: &World, object: &Value) {
     assert_eq!(external["id"], object["spec"]["adopt"]["connectionId"]);
 }
 
-/// A connection that this object's lost POST may have made, with what became of its description.
+/// A connection that a lost POST made: each text is what its description became, and each nothing is a copy of it.
 async fn lost_post(descriptions: &[Option<&str>]) -> (World, Vec<String>) {
     let world = World::with(&[objects::base("hand")]).approving();
     let fault =
@@ -262,17 +262,14 @@ async fn lost_post(descriptions: &[Option<&str>]) -> (World, Vec<String>) {
     let made = text(&world.upstream("connection"), "/summary/id");
     let mut ids = vec![made.clone()];
     for description in descriptions {
-        match description {
-            Some(text) => {
-                let patch = json!([{ "op": "replace", "path": "/description", "value": text }]);
-                world.sim.control("POST", &format!("/objects/{made}"), &json!({ "patch": patch }));
-            }
-            None => {
-                let seed = json!({ "sandbox": "dev", "objects": [{ "copyOf": made }] });
-                let (status, answer) = world.sim.control("POST", "/seed", &seed);
-                assert_eq!(status, 201, "{answer}");
-                ids.push(text(&answer, "/ids/0"));
-            }
+        if let Some(text) = description {
+            let patch = json!([{ "op": "replace", "path": "/description", "value": text }]);
+            world.sim.control("POST", &format!("/objects/{made}"), &json!({ "patch": patch }));
+        } else {
+            let seed = json!({ "sandbox": "dev", "objects": [{ "copyOf": made }] });
+            let (status, answer) = world.sim.control("POST", "/seed", &seed);
+            assert_eq!(status, 201, "{answer}");
+            ids.push(text(&answer, "/ids/0"));
         }
     }
     world.switches(&json!({ "listLagMs": 0 }));

@@ -29,7 +29,7 @@ pub struct Person {
     pub session: Session,
     /// Lets writes through.
     pub gate: Gate,
-    _leader: watch::Sender<bool>,
+    _leader: watch::Sender<Instant>,
 }
 
 /// The ids of what the person made.
@@ -60,8 +60,9 @@ impl Person {
             org_id: objects::ORGANIZATION.to_owned(),
             scopes: None,
         };
-        let (leader, flag) = watch::channel(true);
-        let gate = Gate::new(Instant::now() + Duration::from_hours(24 * 365), flag);
+        let life = Instant::now() + Duration::from_hours(24 * 365);
+        let (leader, flag) = watch::channel(life);
+        let gate = Gate::new(life, flag);
         Self { session: aep.session(&credentials, "dev"), gate, _leader: leader }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod by_hand;
 pub mod objects;
+pub mod operators;
 pub mod world;
 
 pub use world::World;

@@ -9,10 +9,11 @@ use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
-use testbed::{AuditLog, ControlPlane, Operator, OperatorOptions, Simulator, SimulatorOptions, until};
+use testbed::{AuditLog, ControlPlane, Operator, Simulator, SimulatorOptions, until};
 use tokio::sync::OnceCell;
 
 use super::objects;
+use super::operators::{check_outputs, grant_lease, holds_no_secret, start_operator};
 
 /// The user that the operator is to the API server.
 pub const OPERATOR_USER: &str = "system:serviceaccount:aep-operator-system:aep-operator";
@@ -29,6 +30,8 @@ pub struct Settings {
     pub operator: Vec<String>,
     /// Arguments of `aep-sim serve`.
     pub simulator: Vec<String>,
+    /// Whether operators of this world take turns, by a lease in its namespace.
+    pub elect: bool,
 }
 
 impl Default for Settings {
@@ -43,7 +46,7 @@ impl Default for Settings {
             "--requests-per-second",
             "500",
         ];
-        Self { operator: operator.map(str::to_owned).to_vec(), simulator: Vec::new() }
+        Self { operator: operator.map(str::to_owned).to_vec(), simulator: Vec::new(), elect: false }
     }
 }
 
@@ -59,6 +62,7 @@ pub struct World {
     pub sim: Simulator,
     /// The test's own operator.
     pub operator: Operator,
+    settings: Settings,
 }
 
 impl World {
@@ -73,23 +77,34 @@ impl World {
         let client = plane.client().await?;
         let namespace = format!("{name}-{:06x}", rand::random::<u32>() & 0xff_ffff);
         create_namespace(&client, &namespace).await?;
-        let sim =
-            Simulator::start(SimulatorOptions { args: settings.simulator, ..SimulatorOptions::default() })
-                .await?;
-        let mut options = OperatorOptions::new(kubeconfig, sim.aep_url(), sim.ims_url());
-        options.args = settings.operator;
-        options.args.extend(["--watch-namespaces".to_owned(), namespace.clone()]);
-        options.env.push(("RUST_LOG".to_owned(), "info,aep_operator=debug".to_owned()));
-        let mut operator = Operator::start(options)?;
-        operator.ready(DEADLINE).await?;
-        let world = Self { plane, client, namespace, sim, operator };
+        let sim = Simulator::start(SimulatorOptions {
+            args: settings.simulator.clone(),
+            ..SimulatorOptions::default()
+        })
+        .await?;
+        if settings.elect {
+            grant_lease(&client, &namespace).await?;
+        }
+        let operator = start_operator(kubeconfig, &sim, &settings, "aep-operator", &namespace, &namespace)?;
+        let mut world = Self { plane, client, namespace, sim, operator, settings };
+        world.operator.ready(DEADLINE).await?;
         world.apply(&objects::platform_secret()).await?;
         world.apply(&objects::stripe_secret()).await?;
         Ok(world)
     }
 
+    /// Another operator process, not waited for, with the settings of the world's own. `name` is that of its lease, if it has one.
+    pub async fn another_operator(&self, name: &str, watched: &str) -> Result<Operator> {
+        let (_, kubeconfig) = installed().await?;
+        start_operator(kubeconfig, &self.sim, &self.settings, name, &self.namespace, watched)
+    }
+
     fn api(&self, kind: &str) -> Api<DynamicObject> {
-        let (group, version) = if KINDS.contains(&kind) { (GROUP, "v1alpha1") } else { ("", "v1") };
+        let (group, version) = match kind {
+            kind if KINDS.contains(&kind) => (GROUP, "v1alpha1"),
+            "Lease" => ("coordination.k8s.io", "v1"),
+            _ => ("", "v1"),
+        };
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }
@@ -285,21 +300,15 @@ impl World {
         let violations = self.sim.violations().await?;
         let list = violations["violations"].as_array().cloned().unwrap_or_default();
         ensure!(list.is_empty(), "two upstream objects carried one marker: {list:?}");
-        let log = self.operator.log_tail(usize::MAX);
-        for defect in ["panicked", "\"class\":\"Bug\""] {
-            ensure!(!log.contains(defect), "the log holds {defect}:\n{}", self.operator.log_tail(30));
-        }
-        let mut outputs = vec![("log", log), ("journal", self.sim.journal(0).await?.to_string())];
+        let mut outputs = vec![("journal", self.sim.journal(0).await?.to_string())];
         outputs.push(("events", serde_json::to_string(&self.list("Event").await?)?));
         for kind in KINDS {
             outputs.push(("objects", serde_json::to_string(&self.list(kind).await?)?));
         }
         for (output, text) in &outputs {
-            for secret in [objects::CLIENT_SECRET, objects::STRIPE_KEY] {
-                ensure!(!text.contains(secret), "{output} hold a secret");
-            }
+            holds_no_secret(output, text)?;
         }
-        Ok(())
+        check_outputs(&self.operator).await
     }
 }
 

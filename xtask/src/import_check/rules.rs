@@ -54,10 +54,15 @@ const ROWS: &[Row] = &[
     },
     Row { module: "clock", ours: &[], forbidden: &["tokio", "kube", "reqwest"] },
     Row { module: "args", ours: &["aep"], forbidden: &["kube", "reqwest"] },
-    Row { module: "telemetry", ours: &["api", "domain", "args"], forbidden: &["kube", "reqwest"] },
+    Row {
+        module: "telemetry",
+        ours: &["api", "domain", "aep", "args"],
+        forbidden: &["kube", "reqwest", "axum"],
+    },
+    Row { module: "http", ours: &["telemetry"], forbidden: &["kube", "reqwest"] },
     Row {
         module: "run",
-        ours: &["api", "domain", "aep", "cluster", "controller", "clock", "args", "telemetry"],
+        ours: &["api", "domain", "aep", "cluster", "controller", "clock", "args", "telemetry", "http"],
         forbidden: &[],
     },
     Row { module: "main", ours: &["api", "args", "run", "telemetry"], forbidden: &["kube", "reqwest"] },
