@@ -97,15 +97,17 @@ impl<K: Managed> Pass<'_, K> {
 
     /// Whether the policy keeps everything upstream.
     fn is_retained(&mut self) -> bool {
-        if self.object.deletion_policy() == DeletionPolicy::Delete {
-            return false;
-        }
+        let why = match self.object.deletion_policy() {
+            Some(DeletionPolicy::Retain) => "deletionPolicy Retain",
+            None if self.is_taken_over() => "taken over, and no deletionPolicy is given",
+            Some(DeletionPolicy::Delete) | None => return false,
+        };
         let kept: Vec<String> =
             self.external.values().map(|external| format!("{} {}", external.role, external.id)).collect();
         self.events.push((
             Severity::Normal,
             Reason::Retained,
-            format!("deletionPolicy Retain: kept upstream: {}", kept.join(", ")),
+            format!("{why}: kept upstream: {}", kept.join(", ")),
         ));
         true
     }

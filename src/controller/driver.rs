@@ -88,6 +88,7 @@ impl<K: Managed> Pass<'_, K> {
         self.delete_extra(K::site(&refs)).await?;
         self.clear_probe(K::site(&refs)).await?;
         self.settled = self.is_settled(&hash);
+        self.adopt(&refs, &desired, &hash).await?;
         if self.should_look() {
             self.observe_all(&refs, &desired).await?;
         }
@@ -113,6 +114,8 @@ impl<K: Managed> Pass<'_, K> {
             refs,
             desired,
             external: &self.external,
+            adopted: &self.adopted,
+            unsaid: self.object.unsaid(),
             patched: &self.patched,
             created: &self.created,
             uid: &self.uid,
@@ -168,7 +171,7 @@ impl<K: Managed> Pass<'_, K> {
         let known: Vec<(Role, String)> = self
             .external
             .iter()
-            .filter(|(role, _)| !self.created.contains(role))
+            .filter(|(role, _)| !self.created.contains(role) && !self.objects.contains_key(role))
             .map(|(role, object)| (*role, object.id.clone()))
             .collect();
         for (role, id) in known {
@@ -193,6 +196,7 @@ impl<K: Managed> Pass<'_, K> {
             if let Some(object) = self.objects.get_mut(&role) {
                 self.object.complete(refs, role, object).await?;
             }
+            self.note_taken(role, &site.sandbox);
             let shape = self.shape(refs, desired);
             let drift = self
                 .objects
@@ -211,9 +215,14 @@ impl<K: Managed> Pass<'_, K> {
             Some(Relation::Ours | Relation::OtherIncarnation) => true,
             Some(Relation::Predecessor) => is_retainable(role),
             Some(Relation::Foreign | Relation::Copy) => false,
-            None => object.created_client().is_none_or(|client| client == site.client_id()),
+            // A description may lose its marker when a person edits it.
+            None => {
+                object.created_client().is_none_or(|client| client == site.client_id())
+                    || self.is_adopted(role)
+            }
         };
-        if is_ours {
+        let is_being_taken = self.taking.get(&role).is_some_and(|before| *before == object.marker());
+        if is_ours || is_being_taken {
             return Ok(());
         }
         Err(Obstacle::invalid(
@@ -288,7 +297,7 @@ impl<K: Managed> Pass<'_, K> {
         let claims = roles.into_iter().map(|role| {
             let incarnation = self.intent.as_ref().map_or(1, |intent| intent.incarnation(role));
             let key = self.key(role, &K::site(refs).sandbox, Some(refs)).unwrap_or_default();
-            (role, Claim { incarnation, key })
+            (role, Claim { incarnation, key, adopted: self.adopted.get(&role).cloned() })
         });
         let intent = Intent {
             uid: self.uid.clone(),
@@ -296,7 +305,7 @@ impl<K: Managed> Pass<'_, K> {
             spec_hash: hash.to_owned(),
             effective_start: self
                 .object
-                .effective_start(self.intent.as_ref().and_then(|intent| intent.effective_start), now),
+                .effective_start(self.adopted_start().or_else(|| self.intent.as_ref()?.effective_start), now),
             time: self.intent.as_ref().map_or(now, |intent| intent.time),
             run: self.intent.as_ref().and_then(|intent| intent.run.clone()),
             nonce: rand::random(),

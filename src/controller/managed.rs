@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::adoption::{self, Named};
 use super::context::Context;
 use super::rotation::Trial;
 use super::site::Site;
@@ -47,8 +48,12 @@ pub trait Managed: Kind {
 
     /// What to do about drift.
     fn drift_policy(&self) -> DriftPolicy;
-    /// The deletion policy of the kind itself.
-    fn deletion_policy(&self) -> DeletionPolicy;
+    /// The deletion policy that spec gives to the kind itself.
+    fn deletion_policy(&self) -> Option<DeletionPolicy>;
+    /// What spec leaves out: an adopted object keeps its own.
+    fn unsaid(&self) -> Unsaid;
+    /// The existing object that spec names for a role, to be taken over. One may be found from another that was `read` before it.
+    fn adopts(&self, role: Role, read: &BTreeMap<Role, Object>) -> Option<Named>;
     /// The upstream objects that the spec asks for, in the order of their creation.
     fn roles(&self) -> Vec<Role>;
     /// Whether deletion leaves the role's object upstream although the kind's own policy is `Delete`.
@@ -118,6 +123,12 @@ pub trait Managed: Kind {
 
     /// The difference between the desired state and one observed object.
     fn drift(&self, pass: &Shape<'_, Self>, role: Role, object: &Object) -> Drift;
+    /// Refuses to take over an object that can never become what spec and references ask for.
+    fn refuse_unfit(&self, pass: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle>;
+    /// Every difference of an object that is to be taken over, one line each, as they are shown for approval.
+    fn differences(&self, pass: &Shape<'_, Self>, role: Role, object: &Object) -> Vec<String> {
+        adoption::lines(&self.drift(pass, role, object))
+    }
     /// Sends the POST for a role.
     fn create(
         &self,
@@ -164,6 +175,15 @@ pub trait Managed: Kind {
     ) -> impl Future<Output = Result<(), Obstacle>> + Send;
 }
 
+/// Which of the fields that every kind has spec leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unsaid {
+    /// `displayName`.
+    pub name: bool,
+    /// `description`.
+    pub description: bool,
+}
+
 /// What a kind's functions see of the pass.
 pub struct Shape<'a, K: Managed> {
     /// Resolved references.
@@ -172,6 +192,10 @@ pub struct Shape<'a, K: Managed> {
     pub desired: &'a K::Desired,
     /// The upstream objects that are known.
     pub external: &'a External,
+    /// Objects that existed before and were taken over, by role.
+    pub adopted: &'a BTreeMap<Role, String>,
+    /// What spec leaves out.
+    pub unsaid: Unsaid,
     /// Roles that were patched in this pass: what Adobe masks in its answers is up to date in them.
     pub patched: &'a BTreeSet<Role>,
     /// Roles created in this pass.
@@ -205,6 +229,11 @@ impl<K: Managed> Shape<'_, K> {
             sandbox: self.site().sandbox.clone(),
             owner: self.owner.clone(),
         }
+    }
+
+    /// Whether a role's object existed before and was taken over: what spec leaves out stays as it is.
+    pub fn is_adopted(&self, role: Role) -> bool {
+        adoption::is_adopted(self.adopted, self.external, role)
     }
 
     /// Goes on when exactly this action is approved; see [`approval`].

@@ -314,6 +314,7 @@ mod tests {
             organization: "o".into(),
             sandbox: "dev".into(),
             sandbox_id: None,
+            adopted: None,
         }
     }
 }

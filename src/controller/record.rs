@@ -128,7 +128,7 @@ impl<K: Managed> Pass<'_, K> {
         }
         findings.extend(result.as_ref().err().and_then(K::finding));
         let common = K::common_mut(&mut report.status);
-        common.external = self.external.values().cloned().collect();
+        common.external = self.recorded_external();
         let mut conditions =
             Conditions { list: &mut common.conditions, generation: Some(self.generation()), now: self.now() };
         conditions.findings(findings);

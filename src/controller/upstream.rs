@@ -150,6 +150,15 @@ impl Object {
         }
     }
 
+    /// The organisation and the sandbox that the object names as its own, where Adobe tells them.
+    pub fn home(&self) -> (Option<&str>, Option<&str>) {
+        match (self, self.meta()) {
+            (Self::DataSet(data_set), _) => (data_set.organization.as_deref(), None),
+            (_, Some(meta)) => (meta.organization.as_deref(), meta.sandbox_name.as_deref()),
+            (_, None) => (None, None),
+        }
+    }
+
     fn candidate(&self) -> Candidate {
         let meta = self.meta();
         Candidate {
@@ -172,6 +181,7 @@ pub fn external(site: &Site, role: Role, id: String, etag: Option<String>) -> Ex
         organization: site.organization.clone(),
         sandbox: site.sandbox.clone(),
         sandbox_id: site.sandbox_id.clone(),
+        adopted: None,
     }
 }
 
@@ -246,6 +256,26 @@ pub async fn read(
         Role::Schema => session.get_resource(ResourceKind::Schema, id).await?.map(Object::Resource),
         Role::Dataset => session.get_data_set(id).await?.map(Object::DataSet),
     })
+}
+
+/// The newest version of a mapping set, found in few reads: versions have no gaps, and the documents disagree on the version that a plain
+/// GET returns.
+pub async fn newest_set(site: &Site, id: &str) -> Result<Option<model::MappingSet>, Obstacle> {
+    let session = &site.session;
+    let Some(mut newest) = session.get_mapping_set(id, 0).await? else { return Ok(None) };
+    let (mut known, mut step) = (0, 1);
+    while let Some(set) = session.get_mapping_set(id, known + step).await? {
+        (newest, known, step) = (set, known + step, step * 2);
+    }
+    let mut missing = known + step;
+    while missing - known > 1 {
+        let middle = known.midpoint(missing);
+        match session.get_mapping_set(id, middle).await? {
+            Some(set) => (newest, known) = (set, middle),
+            None => missing = middle,
+        }
+    }
+    Ok(Some(newest))
 }
 
 /// Deletes an object that carries our marker and sees it gone.

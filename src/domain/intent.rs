@@ -78,6 +78,10 @@ pub struct Claim {
     pub incarnation: u32,
     /// Value of the key that narrows a look-up, as it was when the claim was made.
     pub key: String,
+    /// Id of the existing object that was approved to be taken over. From here on nobody is asked again, and what spec leaves out stays
+    /// as upstream has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<String>,
 }
 
 impl Intent {
@@ -96,6 +100,11 @@ impl Intent {
     pub fn incarnation(&self, role: Role) -> u32 {
         self.roles.get(&role).map_or(1, |claim| claim.incarnation)
     }
+
+    /// The id of the existing object that was claimed for a role.
+    pub fn adopted(&self, role: Role) -> Option<&str> {
+        self.roles.get(&role)?.adopted.as_deref()
+    }
 }
 
 #[cfg(test)]
@@ -105,7 +114,10 @@ mod tests {
     fn intent() -> Intent {
         Intent {
             uid: "u1".into(),
-            roles: BTreeMap::from([(Role::Flow, Claim { incarnation: 2, key: "source-id".into() })]),
+            roles: BTreeMap::from([(
+                Role::Flow,
+                Claim { incarnation: 2, key: "source-id".into(), adopted: Some("flow-id".into()) },
+            )]),
             spec_hash: "h".into(),
             effective_start: Some(Timestamp::UNIX_EPOCH),
             run: Some(RunClaim { token: "t1".into(), after: None }),
@@ -134,6 +146,16 @@ mod tests {
         assert!(announced(1, &["a", "b"]).covers(&announced(1, &["b"])));
         assert!(!announced(1, &["a"]).covers(&announced(1, &["b"])));
         assert!(!announced(1, &["a"]).covers(&announced(2, &["a"])));
+    }
+
+    #[test]
+    fn an_intent_of_a_version_without_adoption_claims_none() {
+        let mut value = serde_json::to_value(intent()).unwrap();
+        value["roles"]["flow"].as_object_mut().unwrap().remove("adopted");
+        let older = Intent::read(Some(&value.to_string()), "u1").unwrap();
+        assert_eq!(older.adopted(Role::Flow), None);
+        assert_eq!(intent().adopted(Role::Flow), Some("flow-id"));
+        assert_eq!(intent().adopted(Role::Dataset), None);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! `IngestionFlow`: dataset, target connection and dataflow.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use kube::ResourceExt;
 use serde::Serialize;
 
 use super::parent::{Parent, base_of, exists, output_of, reach_by_source, read};
-use super::{common_fields, display_name, flow_checks, flow_start, flow_update, history, on_demand, runs};
+use super::{
+    adoption, common_fields, display_name, flow_checks, flow_start, flow_update, history, on_demand, runs,
+};
 use crate::aep::model;
 use crate::api::condition::Reason;
 use crate::api::flow::{Frequency, ManagedDataset};
@@ -13,6 +17,7 @@ use crate::api::policy::{DeletionPolicy, UpstreamDeletionPolicy};
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 use crate::api::{IngestionFlow, IngestionFlowStatus, IngestionMapping, StripeSourceConnection};
+use crate::controller::adoption::Named;
 use crate::controller::context::Context;
 use crate::controller::managed::{Change, External, Managed, Parting, Post, Report, Shape};
 use crate::controller::site::Site;
@@ -90,11 +95,6 @@ impl Managed for IngestionFlow {
 
     fn unserved(&self) -> Option<&'static str> {
         let fields = [
-            (self.spec.adopt.is_some(), "spec.adopt"),
-            (
-                self.managed_dataset().is_some_and(|managed| managed.adopt.is_some()),
-                "spec.dataset.managed.adopt",
-            ),
             (
                 self.spec.on_upstream_deletion == UpstreamDeletionPolicy::Recreate,
                 "spec.onUpstreamDeletion: Recreate",
@@ -102,6 +102,20 @@ impl Managed for IngestionFlow {
             (self.spec.replacement.is_some(), "spec.replacement"),
         ];
         fields.into_iter().find_map(|(used, field)| used.then_some(field))
+    }
+
+    fn adopts(&self, role: Role, read: &BTreeMap<Role, Object>) -> Option<Named> {
+        let flow = self.spec.adopt.as_ref().map(|adopt| &adopt.flow_id);
+        let dataset = self.managed_dataset().and_then(|managed| managed.adopt.as_ref());
+        match (role, read.get(&Role::Flow)) {
+            (Role::Flow, _) => adoption::named(role, flow),
+            (Role::Dataset, _) => adoption::named(role, dataset.map(|adopt| &adopt.id)),
+            // The target connection comes with its dataflow.
+            (_, Some(Object::Flow(read))) => {
+                adoption::named(role, flow.and_then(|_| read.target_connection_ids.first()))
+            }
+            _ => None,
+        }
     }
 
     fn upstream_name(&self, role: Role) -> String {
@@ -218,6 +232,10 @@ impl Managed for IngestionFlow {
 
     fn drift(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Drift {
         flow_update::drift(shape, role, object)
+    }
+
+    fn refuse_unfit(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle> {
+        adoption::unfit_flow(shape, role, object)
     }
 
     async fn create(

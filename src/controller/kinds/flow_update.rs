@@ -131,6 +131,10 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
         .mapping()
         .map(|(_, mapping)| format!("{} version {}", mapping.id, mapping.version.unwrap_or_default()));
     let schedule = &observed.schedule;
+    let keeps = shape.is_adopted(role);
+    let start = flow_start::of(shape, observed);
+    let start = if keeps && desired.start.is_none() { start.shown } else { start.wanted() };
+    let shown_percent = options.partial_ingestion_percent.unwrap_or_default();
     let drift = described::drift(shape, role, object, &desired.name, desired.description.as_deref())
         .field(
             "sourceConnectionRef",
@@ -148,11 +152,7 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
             schedule.frequency.as_ref().map(model::Frequency::as_str).unwrap_or_default(),
         )
         .field("schedule.interval", shown(desired.interval), shown(schedule.interval))
-        .field(
-            "schedule.startTime",
-            flow_start::of(shape, observed).wanted(),
-            schedule.start_time.unwrap_or_default(),
-        )
+        .field("schedule.startTime", start, schedule.start_time.unwrap_or_default())
         .field("enabled", desired.enabled, is_enabled(observed))
         .field(
             "errorDiagnostics",
@@ -161,9 +161,12 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
         )
         .field(
             "partialIngestion",
-            desired.partial_percent.map_or(0.0, percent),
-            options.partial_ingestion_percent.unwrap_or_default(),
+            desired.partial_percent.map_or(if keeps { shown_percent } else { 0.0 }, percent),
+            shown_percent,
         );
+    if keeps && desired.labels.is_empty() {
+        return drift;
+    }
     drift.field("accessLabels", sorted(&desired.labels), sorted(&observed.labels))
 }
 

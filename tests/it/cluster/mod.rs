@@ -1,5 +1,6 @@
 //! The operator process against a real API server and the simulator process.
 
+mod adoption;
 mod annotations;
 mod bad_input;
 mod chain;
