@@ -10,7 +10,7 @@ use super::context::Context;
 use super::rotation::Trial;
 use super::site::Site;
 use super::upstream::Object;
-use crate::aep::{Gate, Permit};
+use crate::aep::{Gate, Permit, model};
 use crate::api::condition::{ConditionType, Reason};
 use crate::api::mapping::RowFailure;
 use crate::api::policy::{DeletionPolicy, DriftPolicy};
@@ -19,7 +19,7 @@ use crate::api::status::{CommonStatus, ExternalObject};
 use crate::cluster::Kind;
 use crate::domain::approval::{self, Action};
 use crate::domain::drift::Drift;
-use crate::domain::intent::Intent;
+use crate::domain::intent::{Announced, Intent, RunClaim};
 use crate::domain::marker::{Marker, Owner};
 use crate::domain::outcome::Obstacle;
 
@@ -126,6 +126,26 @@ pub trait Managed: Kind {
         role: Role,
         send: Post<'_>,
     ) -> impl Future<Output = Result<ExternalObject, Obstacle>> + Send;
+    /// Reads what belongs to an observed object and is not in it.
+    fn complete(
+        &self,
+        _refs: &Self::Refs,
+        _role: Role,
+        _object: &mut Object,
+    ) -> impl Future<Output = Result<(), Obstacle>> + Send {
+        std::future::ready(Ok(()))
+    }
+    /// What has to happen before a role's object is changed. Reads only.
+    fn before_update(
+        &self,
+        _cx: &Context,
+        _shape: &Shape<'_, Self>,
+        _role: Role,
+        _object: &Object,
+        _drift: &Drift,
+    ) -> impl Future<Output = Result<Before, Obstacle>> + Send {
+        std::future::ready(Ok(Before::Send))
+    }
     /// Patches a role's object.
     fn update(
         &self,
@@ -162,6 +182,10 @@ pub struct Shape<'a, K: Managed> {
     pub owner: Owner,
     /// The claim.
     pub intent: Option<&'a Intent>,
+    /// The objects that were observed in this pass.
+    pub objects: &'a BTreeMap<Role, Object>,
+    /// The time of the pass.
+    pub now: Timestamp,
     /// The digest that is approved.
     pub approval: Option<&'a str>,
 }
@@ -223,8 +247,20 @@ pub struct Change<'a> {
     pub object: &'a Object,
     /// What differs.
     pub drift: &'a Drift,
-    /// Closed when the lease is lost.
+    /// Closed when the lease is lost, or the announcement is too old.
     pub gate: &'a Gate,
+    /// Permits of the request budget for the calls that were announced.
+    pub permits: Vec<Permit>,
+}
+
+/// What has to happen before a change is sent.
+pub enum Before {
+    /// Nothing: upstream fences it, or it may be repeated.
+    Send,
+    /// It was made already; this is what status has to hold.
+    Made(ExternalObject),
+    /// It is written down; so many calls are sent for it.
+    Announce(Announced, usize),
 }
 
 /// An object that is about to be deleted.
@@ -249,8 +285,31 @@ pub struct Report<S> {
     pub conditions: Vec<Finding>,
     /// Events to publish with the write.
     pub events: Vec<(Reason, String)>,
+    /// Events that somebody should look at.
+    pub warnings: Vec<(Reason, String)>,
+    /// What of spec has no effect any more, for Synced.
+    pub ignored: Option<(Reason, String)>,
+    /// A run to be started.
+    pub run: Option<RunWish<S>>,
     /// When to look again although nothing wakes the object.
     pub recheck: Option<Duration>,
+}
+
+impl<S> Report<S> {
+    /// Looks again after `wait`, or before.
+    pub fn look_again_in(&mut self, wait: Duration) {
+        self.recheck = Some(self.recheck.map_or(wait, |planned| planned.min(wait)));
+    }
+}
+
+/// A run that a user asked for. The driver claims it, so that it is started once.
+pub struct RunWish<S> {
+    /// The user's token and the newest run before.
+    pub claim: RunClaim,
+    /// The run.
+    pub new: model::NewRun,
+    /// Puts into the status that the token was served, and how.
+    pub note: fn(&mut S, token: &str, result: &str),
 }
 
 /// One condition that a kind reports.

@@ -9,6 +9,7 @@
 
 pub mod context;
 pub mod described;
+pub mod guardrail;
 pub mod inventory;
 pub mod kinds;
 pub mod managed;
@@ -20,13 +21,17 @@ pub mod trigger;
 pub mod upstream;
 pub mod wake;
 
+mod announce;
+mod change;
 mod cleanup;
 mod conditions;
 mod driver;
 mod pass;
+mod profile;
 mod record;
 mod report;
 mod run;
+mod run_request;
 mod secrets;
 mod usage;
 

@@ -66,6 +66,8 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) settled: bool,
     /// Differences that are reported and not corrected.
     pub(super) reported: Option<Drift>,
+    /// Who edited last what is reported.
+    pub(super) editor: Option<String>,
     pub(super) events: Vec<(Severity, Reason, String)>,
 }
 
@@ -111,6 +113,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             looked: false,
             settled: false,
             reported: None,
+            editor: None,
             events: Vec::new(),
             object,
             uid,
@@ -278,6 +281,13 @@ impl<'a, K: Managed> Pass<'a, K> {
     ) -> Result<Option<&Object>, Obstacle> {
         let version = upstream::version_of(self.external.get(&role));
         let Some(object) = upstream::read(site, role, id, version).await? else {
+            if self.patched.contains(&role) {
+                return Err(Obstacle::new(
+                    Class::Unavailable,
+                    Reason::Progressing,
+                    format!("the changed {role} {id} is not to be seen upstream yet"),
+                ));
+            }
             self.standings.insert(role, Standing::Gone(id.to_owned()));
             return Ok(None);
         };

@@ -23,12 +23,51 @@ pub struct Intent {
     /// Start time that a flow is created with, and keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_start: Option<Timestamp>,
+    /// The run that is about to be started, or was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunClaim>,
     /// When the first claim was made: an object without marker that is older cannot be ours.
     pub time: Timestamp,
     /// Differs with every claim. The API server takes an identical patch for no change at all, and two processes at one version would
     /// then both believe that they hold the claim.
     #[serde(default)]
     pub nonce: u32,
+    /// By role, the last change that upstream takes without a precondition.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changes: BTreeMap<Role, Announced>,
+}
+
+/// A change that was written down before it was sent, because nothing upstream would fence it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Announced {
+    /// Adobe's id of the object that is changed.
+    pub id: String,
+    /// The version that it is made from, where a change makes the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// A hash of each thing that is sent, by which it is known again.
+    pub hashes: Vec<String>,
+}
+
+impl Announced {
+    /// Whether everything that the other announces is announced here.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.id == other.id
+            && self.version == other.version
+            && other.hashes.iter().all(|hash| self.hashes.contains(hash))
+    }
+}
+
+/// A run on demand that is claimed: from it a later process tells whether the run was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunClaim {
+    /// The user's token.
+    pub token: String,
+    /// The newest run before it; a newer one means that it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// What is claimed for one role.
@@ -69,8 +108,10 @@ mod tests {
             roles: BTreeMap::from([(Role::Flow, Claim { incarnation: 2, key: "source-id".into() })]),
             spec_hash: "h".into(),
             effective_start: Some(Timestamp::UNIX_EPOCH),
+            run: Some(RunClaim { token: "t1".into(), after: None }),
             time: Timestamp::UNIX_EPOCH,
             nonce: 7,
+            changes: BTreeMap::new(),
         }
     }
 
@@ -81,6 +122,18 @@ mod tests {
         assert_eq!(Intent::read(Some(&text), "u2"), None, "a restored or copied object starts anew");
         assert_eq!(Intent::read(Some("{"), "u1"), None);
         assert_eq!(Intent::read(None, "u1"), None);
+    }
+
+    #[test]
+    fn an_announcement_covers_the_same_things_of_the_same_version() {
+        let announced = |version: i64, hashes: &[&str]| Announced {
+            id: "s".into(),
+            version: Some(version),
+            hashes: hashes.iter().map(|hash| (*hash).to_owned()).collect(),
+        };
+        assert!(announced(1, &["a", "b"]).covers(&announced(1, &["b"])));
+        assert!(!announced(1, &["a"]).covers(&announced(1, &["b"])));
+        assert!(!announced(1, &["a"]).covers(&announced(2, &["a"])));
     }
 
     #[test]

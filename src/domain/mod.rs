@@ -6,6 +6,7 @@
 pub mod approval;
 pub mod catalogue;
 pub mod drift;
+pub mod freshness;
 pub mod intent;
 pub mod lookup;
 pub mod mapping;

@@ -5,7 +5,7 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use super::parent::{Parent, base_of, exists, output_of, reach_by_source, read};
-use super::{common_fields, display_name, flow_checks, flow_update, history, runs};
+use super::{common_fields, display_name, flow_checks, flow_start, flow_update, history, on_demand, runs};
 use crate::aep::model;
 use crate::api::condition::Reason;
 use crate::api::flow::{Frequency, ManagedDataset};
@@ -26,6 +26,8 @@ pub struct Refs {
     pub(super) source_id: String,
     pub(super) mapping: model::MappingSetRef,
     pub(super) schema_id: String,
+    /// Whether the schema takes part in Profile because the mapping asks for it.
+    pub(super) profile: bool,
     pub(super) existing_dataset: Option<String>,
     /// How far ahead the start of a flow is held that must not run, in seconds.
     pub(super) held_start: i64,
@@ -40,6 +42,8 @@ pub struct Desired {
     pub(super) mapping_id: String,
     pub(super) mapping_version: i64,
     pub(super) schema_id: String,
+    /// Whether the managed dataset feeds Profile.
+    pub(super) profile: bool,
     pub(super) dataset: Option<String>,
     pub(super) frequency: &'static str,
     pub(super) interval: Option<i64>,
@@ -145,6 +149,7 @@ impl Managed for IngestionFlow {
             source_id: source.external.id,
             mapping: model::MappingSetRef { id: output.mapping_set, version: output.version },
             schema_id: output.schema_id,
+            profile: output.profile,
             existing_dataset,
             held_start: i64::try_from(cx.settings.held_start.as_secs()).unwrap_or(i64::MAX / 4),
         })
@@ -182,6 +187,7 @@ impl Managed for IngestionFlow {
             mapping_id: refs.mapping.id.clone(),
             mapping_version: refs.mapping.version,
             schema_id: refs.schema_id.clone(),
+            profile: refs.profile && self.managed_dataset().is_some(),
             dataset: refs
                 .existing_dataset
                 .clone()
@@ -216,12 +222,12 @@ impl Managed for IngestionFlow {
 
     async fn create(
         &self,
-        cx: &Context,
+        _: &Context,
         shape: &Shape<'_, Self>,
         role: Role,
         post: Post<'_>,
     ) -> Result<ExternalObject, Obstacle> {
-        flow_update::create(self, cx, shape, role, post).await
+        flow_update::create(self, shape, role, post).await
     }
 
     async fn update(
@@ -240,7 +246,9 @@ impl Managed for IngestionFlow {
         looked: bool,
         report: &mut Report<Self::Status>,
     ) -> Result<(), Obstacle> {
-        report.status.effective_start_time = shape.effective_start().map(whole_seconds);
+        let start = flow_start::effective(shape, report.status.effective_start_time.take());
+        report.status.effective_start_time = start;
+        report.ignored = flow_start::ignored(shape);
         if shape.created.contains(&Role::Flow)
             && let Some(until) = history::of(shape).await?
         {
@@ -249,24 +257,21 @@ impl Managed for IngestionFlow {
             );
             report.events.push((Reason::Created, note));
         }
+        let mut next_look = None;
         if looked && !shape.created.contains(&Role::Flow) {
-            let runs = shape.site().session.runs(shape.id(Role::Flow)?, runs::ASKED).await?;
-            runs::note(&mut report.status, &runs);
+            next_look = runs::look(self, shape, report).await?;
         }
-        runs::judge(self, cx.now(), report);
+        runs::judge(self, shape.now, report);
         if !self.spec.enabled {
             // The far start has to be moved on before it passes.
-            cx.memory.ask_for_check(&self.uid().unwrap_or_default());
-            report.recheck = Some(cx.settings.held_start / 4);
+            next_look = Some(cx.settings.held_start / 4);
         }
-        Ok(())
+        if let Some(wait) = next_look {
+            cx.memory.ask_for_check(shape.uid);
+            report.look_again_in(wait);
+        }
+        on_demand::consider(self, cx, shape, report).await
     }
-}
-
-fn whole_seconds(time: Timestamp) -> k8s_openapi::apimachinery::pkg::apis::meta::v1::Time {
-    k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
-        Timestamp::from_second(time.as_second()).unwrap_or(time),
-    )
 }
 
 /// Source and mapping have to be of the same organisation, sandbox and Stripe resource.

@@ -4,11 +4,16 @@
 mod base;
 mod flow;
 mod flow_checks;
+mod flow_dataset;
+mod flow_start;
 mod flow_update;
 mod history;
 mod mapping;
 mod mapping_checks;
+mod mapping_schema;
+mod mapping_set;
 mod mapping_update;
+mod on_demand;
 mod parent;
 mod runs;
 mod source;

@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::api::mapping::RowType;
 
 use super::row::Row;
 
 /// The kind of an upstream row.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum UpstreamKind {
     /// A path that is copied.
     Attribute,
@@ -41,7 +43,7 @@ impl From<RowType> for UpstreamKind {
 }
 
 /// A row of a mapping set as upstream shows it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct UpstreamRow {
     /// Its kind.
     pub kind: UpstreamKind,

@@ -68,6 +68,13 @@ async fn the_page_agrees_with_the_journal_and_tells_of_drift_and_of_no_name() ->
         })
         .await?;
     ensure!(value(&page, "aep_operator_drift_found_total", &drift) == 1, "{page}");
+    // A line about a call says for which object it was made, and under which id Adobe finds it.
+    let log = world.operator.log_tail(usize::MAX);
+    let of_a_call = |line: &&str| line.contains("\"request_id\"") && line.contains("/flows");
+    ensure!(
+        log.lines().filter(of_a_call).any(|line| line.contains("canary-name")),
+        "no object beside a call"
+    );
     world.check_invariants().await
 }
 

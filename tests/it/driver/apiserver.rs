@@ -43,6 +43,8 @@ struct Store {
     uids: u64,
     history: Vec<(Key, Value)>,
     writes: Vec<String>,
+    /// Reason and note.
+    events: Vec<(String, String)>,
 }
 
 /// The schemas of the four kinds, by plural.
@@ -74,6 +76,21 @@ impl ApiServer {
     /// Deletes an object, as a user would.
     pub fn delete(&self, kind: &str, name: &str) {
         self.store().delete(&(plural(kind), name.to_owned()));
+    }
+
+    /// Sets an annotation, as a user would.
+    pub fn annotate(&self, kind: &str, name: &str, annotation: &str, value: &str) {
+        let key = (plural(kind), name.to_owned());
+        let mut store = self.store();
+        let Some(mut object) = store.objects.get(&key).cloned() else { return };
+        json_patch::merge(&mut object, &json!({ "metadata": { "annotations": { annotation: value } } }));
+        store.write(&key, object);
+    }
+
+    /// The notes of all events with a reason.
+    pub fn events(&self, reason: &str) -> Vec<String> {
+        let store = self.store();
+        store.events.iter().filter(|event| event.0 == reason).map(|event| event.1.clone()).collect()
     }
 
     /// An object as it stands.
@@ -109,7 +126,11 @@ impl ApiServer {
         let parts: Vec<&str> = request.path.split('/').filter(|part| !part.is_empty()).collect();
         let mut store = self.store();
         let answer = match parts.as_slice() {
-            ["apis", "events.k8s.io", "v1", ..] => Ok(request.body.clone()),
+            ["apis", "events.k8s.io", "v1", ..] => {
+                let word = |member: &str| text(&request.body, member).to_owned();
+                store.events.push((word("/reason"), word("/note")));
+                Ok(request.body.clone())
+            }
             ["apis", "apiextensions.k8s.io", "v1", _, name] => Ok(json!({ "metadata": { "name": name } })),
             ["api", "v1", "namespaces", name] => Ok(json!({ "metadata": { "name": name, "uid": "uid-ns" } })),
             ["apis", GROUP, _, "namespaces", NAMESPACE, plural]

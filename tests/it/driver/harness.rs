@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aep_operator::aep::{self, Aep};
 use aep_operator::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection};
+use aep_operator::clock::{self, Clock};
 use aep_operator::cluster::Cluster;
 use aep_operator::controller::context::Known;
 use aep_operator::controller::managed::Managed;
@@ -17,6 +18,7 @@ use aep_operator::controller::{Context, Settings, reconcile};
 use aep_operator::domain::outcome::Obstacle;
 use aep_operator::telemetry::{Census, Metrics, Progress};
 use aep_sim::{Config, Sim};
+use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -44,6 +46,7 @@ pub struct World {
     pub api: ApiServer,
     /// Adobe.
     pub sim: Sim,
+    clock: Clock,
     trace: Arc<Mutex<Vec<String>>>,
 }
 
@@ -95,7 +98,12 @@ impl World {
 
     /// The same, with another Adobe.
     pub fn configured(config: Config) -> Self {
-        let world = Self { api: ApiServer::new(), sim: Sim::new(config), trace: Arc::default() };
+        let world = Self {
+            api: ApiServer::new(),
+            sim: Sim::new(config),
+            clock: paused_clock(),
+            trace: Arc::default(),
+        };
         world.api.apply(&objects::platform_secret());
         world.api.apply(&objects::stripe_secret());
         world
@@ -152,6 +160,7 @@ impl World {
             known: Known::default(),
             trials: Trials::default(),
             wake: Wake::default(),
+            clock: self.clock.clone(),
             metrics: Metrics::default(),
             progress: Progress::default(),
             census: Census::default(),
@@ -228,6 +237,11 @@ impl World {
 
     fn is_settled(&self) -> bool {
         KINDS.iter().flat_map(|kind| self.api.list(kind)).all(|object| is_ready(&object))
+    }
+
+    /// The time, which is the operator's and Adobe's.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Lets time pass.
@@ -349,6 +363,12 @@ pub fn is_ready(object: &Value) -> bool {
         .flatten()
         .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
     ready && object["status"]["observedGeneration"] == object["metadata"]["generation"]
+}
+
+/// A clock that stands still unless the runtime's moves.
+fn paused_clock() -> Clock {
+    let (start, base) = (Instant::now(), clock::now());
+    Clock::from_fn(move || base + start.elapsed())
 }
 
 /// A text in a value.

@@ -15,11 +15,15 @@ mod crash;
 mod deletion;
 mod harness;
 mod lost;
+mod mapping;
+mod on_demand;
 mod ports;
+mod profile;
 mod rivals;
 mod rotation;
 mod stale;
 mod tape;
+mod time;
 
 /// Fails with one line for every failure, and all of the first.
 fn report(failures: &[String]) {
