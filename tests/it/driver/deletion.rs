@@ -220,6 +220,7 @@ async fn a_deletion_waits_for_the_run_in_flight_and_then_goes_on() {
     world.switches(&json!({ "runDurationMs": 30_000 }));
     let process = world.blank_process("p", Plan::Live);
     assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    world.wait(Duration::from_secs(10)).await;
     world.api.delete("IngestionFlow", "charges");
     let _waits = world.pass(&process, "IngestionFlow", "charges").await;
     let flow = world.api.get("IngestionFlow", "charges").unwrap_or_default();
