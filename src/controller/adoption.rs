@@ -41,9 +41,11 @@ pub fn field(role: Role) -> &'static str {
         Role::SourceConnection => "spec.adopt.sourceConnectionId",
         Role::FieldGroup | Role::Schema => "spec.targetSchema.managed.adopt",
         Role::MappingSet => "spec.adopt.mappingSetId",
-        Role::Dataset => "spec.dataset.managed.adopt.id",
+        Role::Dataset | Role::PreviousDataset => "spec.dataset.managed.adopt.id",
         // The target connection comes with its dataflow.
-        Role::TargetConnection | Role::Flow => "spec.adopt.flowId",
+        Role::TargetConnection | Role::Flow | Role::PreviousTargetConnection | Role::PreviousFlow => {
+            "spec.adopt.flowId"
+        }
     }
 }
 
@@ -123,7 +125,7 @@ impl<K: Managed> Pass<'_, K> {
             self.refuse_rivals(&candidates).await?;
             self.refuse_doubtful(&candidates, refs).await?;
             self.object.check(self.cx, &self.shape(refs, desired)).await?;
-            self.require_approval(&candidates, refs, desired)?;
+            self.require_adoption(&candidates, refs, desired)?;
             self.write_claim(refs, hash, None).await?;
         }
         self.yield_to_rivals(&candidates, refs, hash).await?;
@@ -230,7 +232,7 @@ impl<K: Managed> Pass<'_, K> {
         Ok(())
     }
 
-    fn require_approval(
+    fn require_adoption(
         &self,
         candidates: &[Candidate],
         refs: &K::Refs,

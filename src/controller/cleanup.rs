@@ -141,7 +141,7 @@ impl<K: Managed> Pass<'_, K> {
     }
 
     /// Deletes one object and sees it gone. An object that is no longer ours is left alone.
-    async fn delete(&mut self, role: Role, site: &Site) -> Result<(), Obstacle> {
+    pub(super) async fn delete(&mut self, role: Role, site: &Site) -> Result<(), Obstacle> {
         let Some(external) = self.external.get(&role).cloned() else {
             return Err(Obstacle::bug(format!("the {role} has no id")));
         };
@@ -170,7 +170,9 @@ impl<K: Managed> Pass<'_, K> {
         self.events.extend(noted.map(|(reason, note)| (Severity::Normal, reason, note)));
         upstream::delete(site, &gate, role, &external.id, &marker).await?;
         self.events.push((Severity::Normal, Reason::Deleted, format!("deleted {role} {}", external.id)));
+        self.cx.memory.forget_sent(&self.uid, role);
         self.external.remove(&role);
+        self.objects.remove(&role);
         self.standings.insert(role, Standing::Deleted);
         Ok(())
     }

@@ -17,7 +17,7 @@ use super::upstream;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
 use crate::cluster::events::Severity;
-use crate::domain::intent::{Claim, Intent};
+use crate::domain::intent::Intent;
 use crate::domain::lookup::is_retainable;
 use crate::domain::marker::Relation;
 use crate::domain::outcome::{Class, Obstacle};
@@ -83,6 +83,7 @@ impl<K: Managed> Pass<'_, K> {
         self.resolved = true;
         let desired = self.object.desired(&refs)?;
         let hash = upstream::hash(&desired);
+        self.replacing.pair = Some(K::pair(&desired));
         let roles = self.object.roles();
         self.orient(&roles);
         self.delete_extra(K::site(&refs)).await?;
@@ -93,9 +94,12 @@ impl<K: Managed> Pass<'_, K> {
             self.observe_all(&refs, &desired).await?;
         }
         for _ in 0..TURNS {
+            self.propose(&refs, &desired)?;
             let step = plan(&self.facts(&roles));
             debug!(kind = %K::kind(&()), name = %self.object.name_any(), ?step, "step");
-            if !self.act(step, &refs, &desired, &hash).await? {
+            if step == Step::Replace {
+                self.begin_replacement(&refs, &desired, &hash, report).await?;
+            } else if !self.act(step, &refs, &desired, &hash).await? {
                 let shape = self.shape(&refs, &desired);
                 self.object.settle(self.cx, &shape, self.looked, report).await?;
                 self.start_run(K::site(&refs), report).await?;
@@ -167,7 +171,7 @@ impl<K: Managed> Pass<'_, K> {
         Ok(())
     }
 
-    async fn observe_all(&mut self, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
+    pub(super) async fn observe_all(&mut self, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
         let known: Vec<(Role, String)> = self
             .external
             .iter()
@@ -257,7 +261,11 @@ impl<K: Managed> Pass<'_, K> {
                 self.settled = false;
                 self.observe_role(role, &id, refs, desired).await?;
             }
-            Step::Create(role) => self.create(role, refs, desired).await?,
+            Step::Create(role) => {
+                if let Err(obstacle) = self.create(role, refs, desired).await {
+                    self.refuse_new_pair(obstacle, refs, hash).await?;
+                }
+            }
             Step::Update(role) if self.settled => {
                 self.note(Happening::DriftFound);
                 self.update(role, refs, desired, hash).await?;
@@ -272,12 +280,11 @@ impl<K: Managed> Pass<'_, K> {
                 }
             }
             Step::Contested(role, contest) => {
-                return Err(contested(role, &self.object.upstream_name(role), &contest));
+                let obstacle = contested(role, &self.object.upstream_name(role), &contest);
+                self.refuse_new_pair(obstacle, refs, hash).await?;
             }
             Step::Lost(role, id) => return Err(lost(role, &id)),
-            Step::Delete(_) | Step::Release => {
-                return Err(Obstacle::bug("a deletion step outside a deletion"));
-            }
+            other => self.act_in_replacement(other, refs, desired, hash).await?,
         }
         Ok(true)
     }
@@ -294,22 +301,23 @@ impl<K: Managed> Pass<'_, K> {
         let missing = roles.iter().filter(|role| !self.external.contains_key(role)).count();
         self.permits = K::site(refs).session.permits(missing).await;
         let now = self.now();
-        let claims = roles.into_iter().map(|role| {
-            let incarnation = self.intent.as_ref().map_or(1, |intent| intent.incarnation(role));
-            let key = self.key(role, &K::site(refs).sandbox, Some(refs)).unwrap_or_default();
-            (role, Claim { incarnation, key, adopted: self.adopted.get(&role).cloned() })
-        });
+        let former = self.intent.as_ref();
+        let replacement = former.and_then(|intent| intent.replacement.clone());
+        let start = self.adopted_start().or_else(|| former?.effective_start);
         let intent = Intent {
             uid: self.uid.clone(),
-            roles: claims.collect(),
+            roles: roles.into_iter().map(|role| (role, self.claim_of(role, refs))).collect(),
             spec_hash: hash.to_owned(),
-            effective_start: self
-                .object
-                .effective_start(self.adopted_start().or_else(|| self.intent.as_ref()?.effective_start), now),
-            time: self.intent.as_ref().map_or(now, |intent| intent.time),
-            run: self.intent.as_ref().and_then(|intent| intent.run.clone()),
+            effective_start: match replacement.as_ref().and_then(|record| record.cut) {
+                Some(cut) => Some(cut.start),
+                None => self.object.effective_start(start, now),
+            },
+            time: former.map_or(now, |intent| intent.time),
+            run: former.and_then(|intent| intent.run.clone()),
             nonce: rand::random(),
-            changes: self.intent.as_ref().map(|intent| intent.changes.clone()).unwrap_or_default(),
+            changes: former.map(|intent| intent.changes.clone()).unwrap_or_default(),
+            spent: former.map_or(0, |intent| intent.spent),
+            replacement,
         };
         self.put_intent(intent).await?;
         self.note_unsent(also);
@@ -358,7 +366,7 @@ impl<K: Managed> Pass<'_, K> {
         self.created.insert(role);
         self.looked = true;
         self.standings.insert(role, Standing::owned());
-        if self.object.observe_after_create(role) {
+        if self.object.observe_after_create(role) || self.is_replacing() {
             self.observe_role(role, &id, refs, desired).await?;
         }
         Ok(())

@@ -23,6 +23,7 @@ use crate::domain::drift::Drift;
 use crate::domain::intent::{Announced, Intent, RunClaim};
 use crate::domain::marker::{Marker, Owner};
 use crate::domain::outcome::Obstacle;
+use crate::domain::replacement::{Cut, Proposal, Record};
 
 /// The upstream objects of one custom resource.
 pub type External = BTreeMap<Role, ExternalObject>;
@@ -119,6 +120,45 @@ pub trait Managed: Kind {
     /// Whether a role's object has to be observed right after its POST, because a POST cannot express all of the desired state.
     fn observe_after_create(&self, _role: Role) -> bool {
         false
+    }
+
+    /// Whether spec lets the object's flow run.
+    fn runs(&self) -> bool {
+        true
+    }
+    /// A fingerprint of what only a replacement can change.
+    fn pair(_desired: &Self::Desired) -> String {
+        String::new()
+    }
+    /// The replacement that spec asks for, where upstream shows another pair than it should. Nothing is asked.
+    fn proposal(
+        &self,
+        _shape: &Shape<'_, Self>,
+        _observed: &BTreeMap<Role, Object>,
+    ) -> Result<Option<Proposal>, Obstacle> {
+        Ok(None)
+    }
+    /// Reads that have to succeed before a replacement is claimed; nothing is written.
+    fn check_replacement(
+        &self,
+        _cx: &Context,
+        _shape: &Shape<'_, Self>,
+        _proposal: &Proposal,
+    ) -> impl Future<Output = Result<(), Obstacle>> + Send {
+        std::future::ready(Ok(()))
+    }
+    /// Where the new flow starts, now that the old one has no run in flight.
+    fn cut(
+        &self,
+        _cx: &Context,
+        _shape: &Shape<'_, Self>,
+        _record: &Record,
+    ) -> impl Future<Output = Result<Cut, Obstacle>> + Send {
+        std::future::ready(Err(Obstacle::bug("nothing of this kind is replaced")))
+    }
+    /// Which rows may be missing or doubled after a replacement. `created` is when the new flow was created, in epoch milliseconds.
+    fn replaced(&self, _external: &External, _record: &Record, _created: Option<i64>) -> String {
+        String::new()
     }
 
     /// The difference between the desired state and one observed object.
@@ -244,6 +284,11 @@ impl<K: Managed> Shape<'_, K> {
         differences: &[String],
     ) -> Result<(), Obstacle> {
         approval::require(approval::pending(action, self.uid, subject, differences), self.approval)
+    }
+
+    /// Where the flow starts that the last replacement made.
+    pub fn cut(&self) -> Option<Cut> {
+        self.intent?.replacement.as_ref()?.cut
     }
 
     /// The start time that the claim fixed.

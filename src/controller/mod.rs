@@ -31,6 +31,7 @@ mod owners;
 mod pass;
 mod profile;
 mod record;
+mod replace;
 mod report;
 mod run;
 mod run_request;

@@ -11,6 +11,7 @@ use super::adoption;
 use super::context::Context;
 use super::managed::{External, Managed};
 use super::memory::Sent;
+use super::replace::Replacing;
 use super::site::Site;
 use super::upstream::{self, Object};
 use crate::aep::{Gate, Permit};
@@ -22,11 +23,12 @@ use crate::cluster::claim::is_claimed;
 use crate::cluster::events::Severity;
 use crate::domain::adoption::adopted;
 use crate::domain::drift::Drift;
-use crate::domain::intent::Intent;
+use crate::domain::intent::{Claim, Intent};
 use crate::domain::lookup::{Sighting, Wanted, judge};
 use crate::domain::marker::Marker;
 use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::plan::{ClaimState, Contest, Facts, RoleFacts, Standing};
+use crate::domain::replacement;
 use crate::telemetry::metrics::Happening;
 
 /// No POST is sent when the claim that allows it is older than this: a paused process must not create on an old promise.
@@ -74,6 +76,8 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) reported: Option<Drift>,
     /// Who edited last what is reported.
     pub(super) editor: Option<String>,
+    /// What this pass knows of a replacement.
+    pub(super) replacing: Replacing,
     pub(super) events: Vec<(Severity, Reason, String)>,
 }
 
@@ -86,8 +90,11 @@ impl<'a, K: Managed> Pass<'a, K> {
             cx.memory.note_listed(&uid);
         }
         cx.memory.first_seen(&uid);
-        // An intent without all ids, or with a probe, means that this view may be older than our own last write.
-        let object = if claimed_before && (!has_all_ids(&object) || is_probing(&object)) {
+        // An intent without all ids, with a probe, or other than the one we wrote last, means that this view may be older than our own last
+        // write.
+        let is_stale = !cx.memory.may_be_current(&uid, object.annotations().get(INTENT).map(String::as_str));
+        let is_partial = claimed_before && (!has_all_ids(&object) || is_probing(&object));
+        let object = if is_partial || is_stale {
             cx.cluster.get_opt::<K>(&object.namespace().unwrap_or_default(), &object.name_any()).await?
         } else {
             Some(object)
@@ -101,14 +108,16 @@ impl<'a, K: Managed> Pass<'a, K> {
             .status()
             .map(K::common)
             .map(|common| common.external.iter().map(|external| (external.role, external.clone())).collect());
+        let mut external: External = external.unwrap_or_default();
+        replacement::part(&mut external, intent.as_ref());
         Ok(Some(Self {
             cx,
             claim: ClaimState::Missing,
             claimed_at: None,
             permits: Vec::new(),
-            adopted: adopted(intent.as_ref(), external.iter().flat_map(External::values)),
+            adopted: adopted(intent.as_ref(), external.values()),
             taking: BTreeMap::new(),
-            external: external.unwrap_or_default(),
+            external,
             standings: BTreeMap::new(),
             objects: BTreeMap::new(),
             doubtful: BTreeSet::new(),
@@ -122,6 +131,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             settled: false,
             reported: None,
             editor: None,
+            replacing: Replacing::default(),
             events: Vec::new(),
             object,
             uid,
@@ -150,8 +160,8 @@ impl<'a, K: Managed> Pass<'a, K> {
     pub(super) fn marker(&self, role: Role, sandbox: &str) -> Marker {
         Marker {
             uid: self.uid.clone(),
-            role,
-            incarnation: self.intent.as_ref().map_or(1, |intent| intent.incarnation(role)),
+            role: role.present(),
+            incarnation: self.incarnation(role),
             sandbox: sandbox.to_owned(),
             owner: self.cx.owner(&self.namespace(), &self.object.name_any()),
         }
@@ -213,6 +223,45 @@ impl<'a, K: Managed> Pass<'a, K> {
             roles: roles.iter().map(facts_of).collect(),
             // Report is for what others change; what spec or references change is always applied.
             drift_policy: if self.settled { self.object.drift_policy() } else { DriftPolicy::Correct },
+            misplaced: self.replacing.proposal.is_some(),
+            replacement: self.replacement(),
+        }
+    }
+
+    fn incarnation(&self, role: Role) -> u32 {
+        let Some(intent) = &self.intent else { return 1 };
+        let previous = intent.replacement.as_ref().filter(|_| role.is_previous());
+        let previous = previous.and_then(|record| record.previous.get(&role.present()));
+        previous.map_or_else(|| intent.incarnation(role.present()), |previous| previous.claim.incarnation)
+    }
+
+    /// The claim of a role. What exists keeps the one under which it was made; where that is lost, upstream tells it.
+    pub(super) fn claim_of(&self, role: Role, refs: &K::Refs) -> Claim {
+        let standing = self.intent.as_ref().and_then(|intent| intent.roles.get(&role));
+        let observed = self.objects.get(&role).filter(|_| standing.is_none());
+        let made = self.external.contains_key(&role);
+        let marked = observed.and_then(Object::marker).filter(|marker| marker.uid == self.uid);
+        let key_of = || self.key(role, &K::site(refs).sandbox, Some(refs));
+        let key = standing.filter(|_| made).map(|claim| claim.key.clone()).filter(|key| !key.is_empty());
+        let name = || {
+            standing
+                .and_then(|claim| claim.name.clone())
+                .or_else(|| observed.map(|object| object.name().to_owned()))
+        };
+        Claim {
+            adopted: self.adopted.get(&role).cloned(),
+            incarnation: standing
+                .map(|claim| claim.incarnation)
+                .or_else(|| marked.map(|marker| marker.incarnation))
+                .unwrap_or(1),
+            key: key
+                .or_else(|| observed.and_then(Object::key).map(str::to_owned))
+                .or_else(key_of)
+                .unwrap_or_default(),
+            name: (role == Role::Dataset).then(|| {
+                let claimed = if made { name() } else { None };
+                claimed.unwrap_or_else(|| self.object.upstream_name(role))
+            }),
         }
     }
 

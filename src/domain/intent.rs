@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::replacement::Record;
 use crate::api::role::Role;
 
 /// What a custom resource is about to create upstream.
@@ -35,6 +36,17 @@ pub struct Intent {
     /// By role, the last change that upstream takes without a precondition.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub changes: BTreeMap<Role, Announced>,
+    /// The highest incarnation that a replacement used which was given up: no number ever names two objects.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spent: u32,
+    /// The last replacement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<Record>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A change that was written down before it was sent, because nothing upstream would fence it.
@@ -82,6 +94,9 @@ pub struct Claim {
     /// as upstream has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<String>,
+    /// Name of a dataset, as it was when the claim was made: another name in spec means another dataset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 impl Intent {
@@ -89,6 +104,22 @@ impl Intent {
     pub fn read(annotation: Option<&str>, uid: &str) -> Option<Self> {
         let intent: Self = serde_json::from_str(annotation?).ok()?;
         (intent.uid == uid).then_some(intent)
+    }
+
+    /// An intent for an object that lost its own.
+    pub fn blank(uid: &str, now: Timestamp) -> Self {
+        Self {
+            uid: uid.to_owned(),
+            roles: BTreeMap::new(),
+            spec_hash: String::new(),
+            effective_start: None,
+            time: now,
+            run: None,
+            nonce: 0,
+            changes: BTreeMap::new(),
+            spent: 0,
+            replacement: None,
+        }
     }
 
     /// The annotation's text.
@@ -105,6 +136,12 @@ impl Intent {
     pub fn adopted(&self, role: Role) -> Option<&str> {
         self.roles.get(&role)?.adopted.as_deref()
     }
+
+    /// An incarnation that nothing ever had.
+    pub fn next_incarnation(&self) -> u32 {
+        let claimed = self.roles.values().map(|claim| claim.incarnation).max().unwrap_or_default();
+        claimed.max(self.spent) + 1
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +153,12 @@ mod tests {
             uid: "u1".into(),
             roles: BTreeMap::from([(
                 Role::Flow,
-                Claim { incarnation: 2, key: "source-id".into(), adopted: Some("flow-id".into()) },
+                Claim {
+                    incarnation: 2,
+                    key: "source-id".into(),
+                    adopted: Some("flow-id".into()),
+                    name: None,
+                },
             )]),
             spec_hash: "h".into(),
             effective_start: Some(Timestamp::UNIX_EPOCH),
@@ -124,6 +166,8 @@ mod tests {
             time: Timestamp::UNIX_EPOCH,
             nonce: 7,
             changes: BTreeMap::new(),
+            spent: 0,
+            replacement: None,
         }
     }
 

@@ -14,5 +14,6 @@ pub mod mapping;
 pub mod marker;
 pub mod outcome;
 pub mod plan;
+pub mod replacement;
 pub mod retry;
 pub mod schedule;

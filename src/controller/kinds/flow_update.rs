@@ -56,7 +56,8 @@ pub(super) async fn create(
             ))
         }
         _ => {
-            let history = history::of(shape).await?;
+            // A replacement knows itself where its flow starts.
+            let history = if shape.cut().is_some() { None } else { history::of(shape).await? };
             if let Some(until) = history {
                 history::refuse_second_reading(shape, until)?;
             }
@@ -92,10 +93,16 @@ fn new_flow(
             frequency: frequency(shape),
             interval: desired.interval.and_then(|interval| u32::try_from(interval).ok()),
             // What a former flow has ingested is not read again.
-            backfill: if history.is_some() { Some(false) } else { desired.backfill },
+            backfill: if history.is_some() { Some(false) } else { backfill(shape) },
         },
         options: Some(options),
     })
+}
+
+/// Whether the first run takes what lies before the start: for a flow that replaced another one, the replacement says so.
+fn backfill(shape: &FlowShape<'_>) -> Option<bool> {
+    let of_replacement = shape.cut().and_then(|cut| cut.backfill);
+    of_replacement.filter(|_| shape.desired.interval.is_some()).or(shape.desired.backfill)
 }
 
 fn frequency(shape: &FlowShape<'_>) -> model::Frequency {
@@ -153,7 +160,7 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
         )
         .field("schedule.interval", shown(desired.interval), shown(schedule.interval))
         .field("schedule.startTime", start, schedule.start_time.unwrap_or_default())
-        .field("enabled", desired.enabled, is_enabled(observed))
+        .field("enabled", desired.enabled, observed.runs())
         .field(
             "errorDiagnostics",
             desired.error_diagnostics.or(options.error_diagnostics_enabled).unwrap_or_default(),
@@ -178,11 +185,6 @@ fn sorted(labels: &[String]) -> String {
     let mut labels = labels.to_vec();
     labels.sort_unstable();
     labels.join(", ")
-}
-
-/// Whether the flow may run. One that is on its way somewhere may.
-fn is_enabled(observed: &model::Flow) -> bool {
-    !matches!(observed.meta.state, model::State::Disabled | model::State::Disabling | model::State::Draft)
 }
 
 /// Changes one object of a flow.
@@ -210,9 +212,10 @@ fn refuse_replacement(change: &Change<'_>, field: &'static str) -> Result<(), Ob
         return Ok(());
     }
     Err(Obstacle::invalid(
-        Reason::FieldNotServed,
+        Reason::DatasetChangeRefused,
         format!(
-            "spec.{field}: a change of it needs a new dataflow, and this version of the operator does not replace one: undo the change, or delete this IngestionFlow and apply a new one"
+            "the {field} of the {} was changed upstream, which does not reach a live flow: put it back in AEP, or delete this IngestionFlow and apply it again",
+            change.role
         ),
     ))
 }

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use super::parent::{base_of, exists, holding, reach_by_base};
-use super::{adoption, common_fields, display_name};
+use super::{adoption, common_fields, display_name, flow_replace};
 use crate::aep::{model, spec};
 use crate::api::condition::Reason;
 use crate::api::role::Role;
@@ -76,8 +76,13 @@ impl Managed for StripeSourceConnection {
         let (namespace, name) = (self.namespace().unwrap_or_default(), self.name_any());
         let mappings: Vec<IngestionMapping> =
             cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", &name).await?;
-        let flows: Vec<IngestionFlow> =
-            cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", &name).await?;
+        let own = self.status.iter().flat_map(|status| &status.common.external).next();
+        let mut flows: Vec<IngestionFlow> = cx.cluster.list(&namespace).await?;
+        // A flow that is being replaced reads its former source until the new flow is up, whatever its spec says.
+        flows.retain(|flow| {
+            flow.spec.source_connection_ref.name == name
+                || own.is_some_and(|own| flow_replace::reads(flow, &own.id))
+        });
         Ok(holding(flows).chain(holding(mappings)).collect())
     }
 

@@ -16,5 +16,6 @@ mod mapping;
 mod metrics;
 mod namespace;
 mod profile;
+mod replacement;
 mod rotation;
 mod runs;

@@ -21,6 +21,7 @@ mod on_demand;
 mod ports;
 mod profile;
 mod refusals;
+mod replacement;
 mod rivals;
 mod rotation;
 mod stale;
