@@ -66,6 +66,10 @@ pub struct RunArgs {
     /// Try a changed Stripe key on a connection of its own before the real one gets it, so that a typo stops no flow.
     #[arg(long, env = "VERIFY_ROTATION", default_value_t = true, action = clap::ArgAction::Set)]
     pub verify_rotation: bool,
+    /// Names of the only Secrets that the operator may read and watch, separated by commas, for rights that are limited to these names.
+    /// Default: any Secret that an object refers to.
+    #[arg(long, env = "SECRET_NAMES", value_delimiter = ',')]
+    pub secret_names: Vec<String>,
     /// Take turns with other processes of the same lease: one works, the others stand by. Needed for more than one replica.
     #[arg(long, env = "LEADER_ELECT")]
     pub leader_elect: bool,

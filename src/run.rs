@@ -13,6 +13,7 @@ use tracing::{error, info};
 
 use crate::aep::{self, Aep};
 use crate::args::RunArgs;
+use crate::clock::Clock;
 use crate::cluster::lease::{Election, Lost};
 use crate::cluster::{self, Cluster};
 use crate::controller::context::Known;
@@ -81,7 +82,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     // kube and reqwest share one TLS provider; it has to be chosen before either builds a client. A second choice changes nothing.
     let _already_chosen = rustls::crypto::ring::default_provider().install_default();
     let client = Client::try_default().await.map_err(|error| Error::Kubernetes(Box::new(error)))?;
-    let cluster = Cluster::new(client, args.instance.clone());
+    let cluster = Cluster::new(client, args.instance.clone()).with_secret_names(&args.secret_names);
     let missing = cluster.missing_crds().await?;
     if !missing.is_empty() {
         return Err(Error::MissingCrds(missing.join(", ")));
@@ -255,6 +256,7 @@ async fn context(
         known: Known::default(),
         trials: Trials::default(),
         wake: Wake::default(),
+        clock: Clock::system(),
         metrics,
         progress: Progress::default(),
         census: Census::default(),

@@ -110,8 +110,8 @@ impl<'a> Call<'a> {
 
     /// A creation: the gate guards it and its permit was taken before the claim.
     pub fn create(operation: Operation, endpoint: Endpoint, permit: Permit, gate: &'a Gate) -> Self {
-        let effect = Effect::Write { gate: Some(gate), permit: Some(permit) };
-        Self::new(operation, Method::POST, endpoint, Lane::Create, effect)
+        let effect = Effect::Write { gate: Some(gate), permit: None };
+        Self::new(operation, Method::POST, endpoint, Lane::Create, effect).with_permit(permit)
     }
 
     /// A change that `If-Match` guards.
@@ -139,6 +139,14 @@ impl<'a> Call<'a> {
 
     pub fn query(mut self, pairs: &[(&str, &str)]) -> Self {
         self.query = encode::query(pairs);
+        self
+    }
+
+    /// A write whose permit was taken ahead.
+    pub fn with_permit(mut self, taken: Permit) -> Self {
+        if let Effect::Write { permit, .. } = &mut self.effect {
+            *permit = Some(taken);
+        }
         self
     }
 

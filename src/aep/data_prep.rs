@@ -129,12 +129,13 @@ impl Session {
     /// There is no `If-Match`, so the gate guards it. After `Ambiguous` read the next version: ours, foreign or absent decides.
     pub async fn put_mapping_set(
         &self,
+        permit: Permit,
         gate: &Gate,
         id: &str,
         new: &NewMappingSet,
     ) -> Result<MappingSetRef, Error> {
         let call = Call::write(Operation::new("replace", RESOURCE), Method::PUT, sets().id(id), gate);
-        let answer = self.send(call.json(&new.body())?.large()).await?;
+        let answer = self.send(call.with_permit(permit).json(&new.body())?.large()).await?;
         reference(&answer, Some(id))
     }
 

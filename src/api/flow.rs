@@ -25,6 +25,7 @@ use super::status::CommonStatus;
     namespaced,
     status = "IngestionFlowStatus",
     derive = "PartialEq",
+    validation = rule::adopt_fits("flow", "flowId"),
     validation = dataset_is_kept(),
     selectable = ".spec.sourceConnectionRef.name",
     selectable = ".spec.mappingRef.name"
@@ -291,6 +292,14 @@ pub struct IngestionFlowStatus {
     /// Failed runs since the last success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consecutive_failures: Option<i64>,
+    /// The last value of the annotation `ingestion.aep-operator.io/run-requested-at` that was served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub last_handled_run: Option<String>,
+    /// How it was served: the id of the run that was started, or why none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub last_handled_run_result: Option<String>,
 }
 
 /// The last run.

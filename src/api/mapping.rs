@@ -23,6 +23,7 @@ use super::status::CommonStatus;
     namespaced,
     status = "IngestionMappingStatus",
     derive = "PartialEq",
+    validation = rule::adopt_fits("mapping-set", "mappingSetId"),
     validation = existing_schema_is_kept(),
     selectable = ".spec.sourceConnectionRef.name"
 )]
@@ -168,7 +169,8 @@ pub struct ManagedSchema {
         validation = rule::immutable("targetSchema.managed.class")
     )]
     pub class_id: String,
-    /// Fields that identify a person or a thing, at most 20, one per destination.
+    /// Fields that identify a person or a thing, at most 20, one per destination. Identities that somebody else
+    /// gave the schema are left alone; one that stands in the way is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["destination"]))]
@@ -367,6 +369,9 @@ pub struct IngestionMappingStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub schema_version: Option<String>,
+    /// `true` once the managed schema takes part in Real-Time Customer Profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<bool>,
     /// The Stripe resource that the rows read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_path: Option<super::source_connection::ResourcePath>,

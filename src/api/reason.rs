@@ -124,6 +124,9 @@ reasons! {
     SecretInvalid:
         "A value in the Secret cannot be used, for example because it is empty or not text.",
         "Correct the value of the key that the message names.";
+    SecretNotAllowed:
+        "The operator was installed with a list of the Secrets that it may use, and this one is not on it.",
+        "Add the name to secrets.names of the Helm chart, or put the credentials into a Secret of an allowed name.";
     CredentialsAccepted:
         "Adobe accepted the platform credentials, and the connection's own test passed.",
         "Nothing to do.";
@@ -230,6 +233,12 @@ reasons! {
         "Another flow already reads the source connection; the message names both.",
         "Create a source connection of its own for this flow.";
 
+    ProfileEnabled:
+        "The schema or dataset takes part in Real-Time Customer Profile, so the operator never deletes it, \
+         whatever deletionPolicy says.",
+        "Set deletionPolicy: Retain in targetSchema.managed or dataset.managed: this object then goes, and \
+         the schema or dataset stays.";
+
     // Ownership.
     NotOurs:
         "The upstream object carries the marker of another owner, or none.",
@@ -303,6 +312,21 @@ reasons! {
     RunFailed:
         "The last run failed; the message holds its first error.",
         "Correct what the error says; the next run tries again.";
+    RunOverdue:
+        "A run has been under way for much longer than the schedule leaves it; the message names it.",
+        "Look at the run in the Platform UI, and stop it there if it hangs.";
+    RunsMissing:
+        "The flow should have run by its schedule, and did not.",
+        "See in the Platform UI whether the flow is enabled and scheduled; an access label may hide its runs.";
+    RunStarted:
+        "The run that the annotation run-requested-at asked for was started.",
+        "Nothing to do.";
+    RunRefused:
+        "The run that the annotation run-requested-at asked for cannot be started; the message says why.",
+        "Correct what the message says, and ask again with another token.";
+    BatchGuardrail:
+        "The flows of a sandbox start more runs a day than Adobe's guardrail for batches allows.",
+        "Lengthen the intervals of flows, or spread the flows over sandboxes.";
     NoRunYet:
         "The flow has not run yet.",
         "Wait for the start time and the first interval.";

@@ -12,6 +12,7 @@ pub mod secrets;
 pub mod status;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
@@ -54,12 +55,21 @@ impl<K> Kind for K where
 pub struct Cluster {
     client: Client,
     events: events::Publisher,
+    secret_names: Arc<[String]>,
 }
 
 impl Cluster {
     /// Uses the client; `instance` names this process in events.
     pub fn new(client: Client, instance: Option<String>) -> Self {
-        Self { events: events::Publisher::new(client.clone(), instance), client }
+        let events = events::Publisher::new(client.clone(), instance);
+        Self { events, client, secret_names: Arc::from([]) }
+    }
+
+    /// Keeps to the Secrets of these names, in rights that allow no others. No names: all Secrets.
+    #[must_use]
+    pub fn with_secret_names(mut self, names: &[String]) -> Self {
+        self.secret_names = Arc::from(names);
+        self
     }
 
     /// The underlying client, for watches.

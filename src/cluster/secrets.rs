@@ -78,6 +78,20 @@ impl SecretData {
 }
 
 impl Cluster {
+    /// Whether the operator may use Secrets of this name.
+    pub fn may_use_secret(&self, name: &str) -> bool {
+        self.secret_names.is_empty() || self.secret_names.iter().any(|allowed| allowed == name)
+    }
+
+    /// The field selectors that together select every Secret that may be used. One name each: only such a list or watch is allowed by
+    /// a role that is limited to names.
+    pub fn secret_selectors(&self) -> Vec<Option<String>> {
+        if self.secret_names.is_empty() {
+            return vec![None];
+        }
+        self.secret_names.iter().map(|name| Some(format!("metadata.name={name}"))).collect()
+    }
+
     /// Reads one Secret.
     pub async fn secret(&self, namespace: &str, name: &str) -> Result<Option<SecretData>, Error> {
         let secret = within_deadline(self.api::<Secret>(namespace).get_opt(name)).await?;
@@ -113,9 +127,14 @@ impl Cluster {
         &self,
         namespace: Option<&str>,
     ) -> Result<Vec<PartialObjectMeta<Secret>>, Error> {
-        let list =
-            within_deadline(self.api_in::<Secret>(namespace).list_metadata(&ListParams::default())).await?;
-        Ok(list.items.into_iter().filter(is_protected).collect())
+        let api = self.api_in::<Secret>(namespace);
+        let mut protected = Vec::new();
+        for field_selector in self.secret_selectors() {
+            let params = ListParams { field_selector, ..ListParams::default() };
+            let list = within_deadline(api.list_metadata(&params)).await?;
+            protected.extend(list.items.into_iter().filter(is_protected));
+        }
+        Ok(protected)
     }
 
     /// Removes our finalizer from a Secret.

@@ -9,7 +9,7 @@ use super::driver::{TURNS, waiting_for_answer};
 use super::managed::{Managed, Parting};
 use super::pass::{Pass, contested};
 use super::site::Site;
-use super::upstream;
+use super::{profile, upstream};
 use crate::api::condition::Reason;
 use crate::api::policy::DeletionPolicy;
 use crate::api::role::Role;
@@ -20,17 +20,22 @@ use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::plan::{Standing, Step, plan};
 
 impl<K: Managed> Pass<'_, K> {
-    /// 1. Wait for the objects that refer to this one.
-    /// 2. Keep upstream objects when the CRD itself goes away, or the policy says so.
-    /// 3. Delete upstream, last created first; look up what may exist without an id.
-    /// 4. Release.
+    /// 1. Keep upstream objects when the CRD itself goes away. Nobody is waited for then: those that refer to this one may not be served
+    ///    any more.
+    /// 2. Wait for the objects that refer to this one.
+    /// 3. Keep upstream objects when the policy says so.
+    /// 4. Delete upstream, last created first; look up what may exist without an id.
+    /// 5. Release.
     pub(super) async fn clean_up(&mut self) -> Result<(), Obstacle> {
         if !is_claimed(&self.object) {
             return Ok(());
         }
-        self.wait_for_dependents().await?;
+        let crd_is_going = self.crd_is_going().await?;
+        if !crd_is_going {
+            self.wait_for_dependents().await?;
+        }
         let mut roles = self.roles_to_delete();
-        if self.keeps_everything().await? {
+        if crd_is_going || self.is_retained() {
             // A probe is nobody's to keep.
             roles.retain(|role| *role == Role::Probe);
         }
@@ -70,37 +75,41 @@ impl<K: Managed> Pass<'_, K> {
         ))
     }
 
-    /// Whether everything stays upstream: by policy, or because the CRD is being removed and not this one object.
-    async fn keeps_everything(&mut self) -> Result<bool, Obstacle> {
+    /// Whether the CRD is being removed, and not this one object: then everything stays upstream.
+    async fn crd_is_going(&mut self) -> Result<bool, Obstacle> {
         match self.cx.cluster.crd_state::<K>().await {
+            CrdState::Serving => Ok(false),
             CrdState::Terminating => {
                 self.events.push((
                     Severity::Normal,
                     Reason::Retained,
                     "the CustomResourceDefinition is being deleted: upstream objects are kept".to_owned(),
                 ));
-                return Ok(true);
+                Ok(true)
             }
-            CrdState::Unknown => {
-                return Err(Obstacle::new(
-                    Class::Unavailable,
-                    Reason::Deleting,
-                    "it cannot be told whether the CustomResourceDefinition is being deleted",
-                ));
-            }
-            CrdState::Serving => {}
+            CrdState::Unknown => Err(Obstacle::new(
+                Class::Unavailable,
+                Reason::Deleting,
+                "it cannot be told whether the CustomResourceDefinition is being deleted",
+            )),
         }
-        if self.object.deletion_policy() == DeletionPolicy::Delete {
-            return Ok(false);
-        }
+    }
+
+    /// Whether the policy keeps everything upstream.
+    fn is_retained(&mut self) -> bool {
+        let why = match self.object.deletion_policy() {
+            Some(DeletionPolicy::Retain) => "deletionPolicy Retain",
+            None if self.is_taken_over() => "taken over, and no deletionPolicy is given",
+            Some(DeletionPolicy::Delete) | None => return false,
+        };
         let kept: Vec<String> =
             self.external.values().map(|external| format!("{} {}", external.role, external.id)).collect();
         self.events.push((
             Severity::Normal,
             Reason::Retained,
-            format!("deletionPolicy Retain: kept upstream: {}", kept.join(", ")),
+            format!("{why}: kept upstream: {}", kept.join(", ")),
         ));
-        Ok(true)
+        true
     }
 
     /// What spec, status and intent name: spec may have changed since the objects were created.
@@ -146,6 +155,7 @@ impl<K: Managed> Pass<'_, K> {
                 ),
             ));
         }
+        profile::refuse_deletion(site, role, &external.id).await?;
         if let Some(why) = self.kept_for(role, &external.id, site).await? {
             let note = format!("kept upstream: {role} {}: {why}", external.id);
             self.events.push((Severity::Normal, Reason::Retained, note));

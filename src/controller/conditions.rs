@@ -15,6 +15,17 @@ pub(super) struct Conditions<'a> {
     pub(super) now: Timestamp,
 }
 
+/// What a pass saw upstream.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seen<'a> {
+    /// Differences that are not corrected.
+    pub(super) reported: Option<&'a Drift>,
+    /// Who edited last.
+    pub(super) editor: Option<&'a str>,
+    /// What of spec has no effect any more.
+    pub(super) ignored: Option<&'a (Reason, String)>,
+}
+
 impl Conditions<'_> {
     pub(super) fn set(
         &mut self,
@@ -35,22 +46,37 @@ impl Conditions<'_> {
     }
 
     /// The present generation is applied. Synced speaks of the last look, so a pass that did not look leaves it alone.
-    pub(super) fn applied(&mut self, looked: bool, reported: Option<&Drift>) {
+    pub(super) fn applied(&mut self, looked: bool, seen: Seen<'_>) {
         self.set(ConditionType::Ready, true, Reason::Available, "applied upstream");
         self.references_resolved();
-        match reported {
-            Some(drift) => {
-                let message = format!("upstream differs and driftPolicy is Report: {drift}");
-                self.set(ConditionType::Synced, false, Reason::DriftReported, &message);
+        match (seen.reported, seen.ignored) {
+            (Some(drift), _) => self.reported(drift, seen.editor),
+            (None, Some(ignored)) if looked => {
+                self.set(ConditionType::Synced, true, ignored.0, &ignored.1);
             }
-            None if looked || find(self.list, ConditionType::Synced).is_none() => {
+            (None, _) if looked || find(self.list, ConditionType::Synced).is_none() => {
                 self.set(ConditionType::Synced, true, Reason::InSync, "upstream equals spec");
             }
-            None => {}
+            (None, _) => {}
         }
         for abnormal in [ConditionType::Stalled, ConditionType::Reconciling, ConditionType::Paused] {
             remove(self.list, abnormal);
         }
+    }
+
+    /// Adobe's own writes move the time of the last edit, so the same difference keeps the message that it was first reported with.
+    fn reported(&mut self, drift: &Drift, editor: Option<&str>) {
+        let message = format!("upstream differs and driftPolicy is Report: {drift}");
+        let is_said = |held: &Condition| {
+            held.reason == Reason::DriftReported.as_str()
+                && held.message.starts_with(&message)
+                && held.observed_generation == self.generation
+        };
+        if find(self.list, ConditionType::Synced).is_some_and(is_said) {
+            return;
+        }
+        let editor = editor.map(|editor| format!("; last edited by {editor}")).unwrap_or_default();
+        self.set(ConditionType::Synced, false, Reason::DriftReported, &format!("{message}{editor}"));
     }
 
     pub(super) fn references_resolved(&mut self) {
@@ -100,6 +126,20 @@ impl Conditions<'_> {
     }
 }
 
+/// The conditions that flipped in a way that somebody should hear of. What becomes unknown is no news, nor is a first success that
+/// nobody doubted; of Ready a new reason is news as well.
+pub(super) fn news(before: &[Condition], after: &[Condition]) -> Vec<Condition> {
+    let told =
+        [ConditionType::Ready, ConditionType::Synced, ConditionType::RunsHealthy, ConditionType::DataFresh];
+    let is_news = |type_: ConditionType, is: &Condition| match find(before, type_) {
+        Some(was) if type_ == ConditionType::Ready => was.status != is.status || was.reason != is.reason,
+        None if type_ == ConditionType::Ready => true,
+        Some(was) => was.status != is.status && is.status != ConditionStatus::Unknown.as_str(),
+        None => is.status == ConditionStatus::False.as_str(),
+    };
+    told.into_iter().filter_map(|type_| find(after, type_).filter(|is| is_news(type_, is)).cloned()).collect()
+}
+
 fn is_about_references(reason: Reason) -> bool {
     matches!(
         reason,
@@ -110,6 +150,7 @@ fn is_about_references(reason: Reason) -> bool {
             | Reason::SecretMissing
             | Reason::SecretKeyMissing
             | Reason::SecretInvalid
+            | Reason::SecretNotAllowed
     )
 }
 
@@ -140,11 +181,40 @@ mod tests {
         let conditions = after(|conditions| {
             let obstacle = obstacle(Class::Invalid);
             conditions.obstructed(&obstacle, obstacle.effect(1));
-            conditions.applied(true, None);
+            conditions.applied(true, Seen::default());
         });
         assert_eq!(says(&conditions, "Stalled"), None);
         assert_eq!(says(&conditions, "Ready"), Some(("True".into(), "Available".into())));
         assert_eq!(says(&conditions, "ReferencesResolved").map(|said| said.0), Some("True".into()));
+    }
+
+    #[test]
+    fn a_flip_is_news_once_and_what_is_not_known_is_none() {
+        let list = |type_, status: Option<bool>, reason| {
+            let mut list = Vec::new();
+            let mut conditions =
+                Conditions { list: &mut list, generation: Some(1), now: Timestamp::UNIX_EPOCH };
+            conditions.findings(vec![Finding::new(type_, status, reason, "")]);
+            list
+        };
+        let runs = |status, reason| list(ConditionType::RunsHealthy, status, reason);
+        let (unknown, good) = (runs(None, Reason::NoRunYet), runs(Some(true), Reason::RunSucceeded));
+        let bad = runs(Some(false), Reason::RunFailed);
+        let ready = |reason| list(ConditionType::Ready, Some(false), reason);
+        let cases = [
+            ("the first success", news(&unknown, &good), 1),
+            ("a failure", news(&good, &bad), 1),
+            ("the same failure", news(&bad, &bad), 0),
+            ("a recovery", news(&bad, &good), 1),
+            ("what becomes unknown", news(&good, &unknown), 0),
+            ("a failure at first sight", news(&[], &bad), 1),
+            ("a success at first sight", news(&[], &good), 0),
+            ("another reason", news(&bad, &runs(Some(false), Reason::RunPartial)), 0),
+            ("another reason of Ready", news(&ready(Reason::Gone), &ready(Reason::NotOurs)), 1),
+        ];
+        for (reason, told, count) in cases {
+            assert_eq!(told.len(), count, "{reason}");
+        }
     }
 
     #[test]
@@ -163,7 +233,7 @@ mod tests {
     #[test]
     fn an_outage_leaves_a_ready_object_ready_and_says_that_it_is_tried_again() {
         let conditions = after(|conditions| {
-            conditions.applied(true, None);
+            conditions.applied(true, Seen::default());
             let outage = Obstacle::new(Class::Unavailable, Reason::UpstreamUnavailable, "503");
             conditions.obstructed(&outage, outage.effect(3));
         });
@@ -173,10 +243,37 @@ mod tests {
 
     #[test]
     fn reported_drift_stays_until_somebody_looks_again() {
+        let drift = Drift::default().field("displayName", "a", "b");
         let conditions = after(|conditions| {
-            conditions.applied(true, Some(&Drift::default().field("displayName", "a", "b")));
-            conditions.applied(false, None);
+            conditions.applied(true, Seen { reported: Some(&drift), ..Seen::default() });
+            conditions.applied(false, Seen::default());
         });
         assert_eq!(says(&conditions, "Synced"), Some(("False".into(), "DriftReported".into())));
+    }
+
+    #[test]
+    fn a_difference_keeps_the_editor_it_was_reported_with() {
+        let seen = |drift, editor| Seen { reported: Some(drift), editor: Some(editor), ignored: None };
+        let (one, other) = (Drift::default().field("a", "1", "2"), Drift::default().field("b", "1", "2"));
+        let message = |last| {
+            let mut list = Vec::new();
+            let mut conditions =
+                Conditions { list: &mut list, generation: Some(1), now: Timestamp::UNIX_EPOCH };
+            conditions.applied(true, seen(&one, "ann"));
+            conditions.applied(true, last);
+            find(&list, ConditionType::Synced).map(|synced| synced.message.clone()).unwrap_or_default()
+        };
+        assert!(message(seen(&one, "a run")).ends_with("last edited by ann"));
+        assert!(message(seen(&other, "ben")).ends_with("last edited by ben"));
+    }
+
+    #[test]
+    fn what_has_no_effect_any_more_is_said_and_is_no_difference() {
+        let ignored = (Reason::StartTimeIgnored, "the flow has started".to_owned());
+        let conditions = after(|conditions| {
+            conditions.applied(true, Seen { ignored: Some(&ignored), ..Seen::default() });
+            conditions.applied(false, Seen::default());
+        });
+        assert_eq!(says(&conditions, "Synced"), Some(("True".into(), "StartTimeIgnored".into())));
     }
 }

@@ -12,6 +12,7 @@ use super::memory::Memory;
 use super::rotation::Trials;
 use super::wake::Wake;
 use crate::aep::Aep;
+use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::domain::marker::Owner;
 use crate::telemetry::{Census, Metrics, Progress};
@@ -51,6 +52,8 @@ pub struct Context {
     pub trials: Trials,
     /// Wakes single objects.
     pub wake: Wake,
+    /// The time.
+    pub clock: Clock,
     /// What is counted.
     pub metrics: Metrics,
     /// Passes and loops under way.
@@ -64,7 +67,7 @@ pub struct Context {
 impl Context {
     /// The time.
     pub fn now(&self) -> Timestamp {
-        crate::clock::now()
+        self.clock.now()
     }
 
     /// The owner part of markers.

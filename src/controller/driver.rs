@@ -9,16 +9,14 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::context::Context;
-use super::managed::{Change, Managed, Post, Report, Shape};
+use super::managed::{Managed, Post, Report, Shape};
 use super::memory::Sent;
 use super::pass::{Pass, contested};
 use super::site::Site;
 use super::upstream;
 use crate::api::condition::Reason;
-use crate::api::policy::DriftPolicy;
 use crate::api::role::Role;
 use crate::cluster::events::Severity;
-use crate::domain::drift::Drift;
 use crate::domain::intent::Intent;
 use crate::domain::lookup::is_retainable;
 use crate::domain::marker::Relation;
@@ -28,8 +26,6 @@ use crate::telemetry::metrics::Happening;
 
 /// Steps in one pass; more means that two writers pull in different directions.
 pub(super) const TURNS: usize = 40;
-/// Patches of one object in one pass: each 412 costs one.
-const PATCHES: usize = 6;
 
 /// Brings upstream to what one custom resource asks for.
 ///
@@ -93,6 +89,7 @@ impl<K: Managed> Pass<'_, K> {
         self.delete_extra(K::site(&refs)).await?;
         self.clear_probe(K::site(&refs)).await?;
         self.settled = self.is_settled(&hash);
+        self.adopt(&refs, &desired, &hash).await?;
         if self.should_look() {
             self.observe_all(&refs, &desired).await?;
         }
@@ -105,6 +102,7 @@ impl<K: Managed> Pass<'_, K> {
             } else if !self.act(step, &refs, &desired, &hash).await? {
                 let shape = self.shape(&refs, &desired);
                 self.object.settle(self.cx, &shape, self.looked, report).await?;
+                self.start_run(K::site(&refs), report).await?;
                 return Ok(hash);
             }
         }
@@ -120,11 +118,15 @@ impl<K: Managed> Pass<'_, K> {
             refs,
             desired,
             external: &self.external,
+            adopted: &self.adopted,
+            unsaid: self.object.unsaid(),
             patched: &self.patched,
             created: &self.created,
             uid: &self.uid,
             owner: self.cx.owner(&self.namespace(), &self.object.name_any()),
             intent: self.intent.as_ref(),
+            objects: &self.objects,
+            now: self.now(),
             approval: self.approval(),
         }
     }
@@ -141,7 +143,9 @@ impl<K: Managed> Pass<'_, K> {
     fn should_look(&self) -> bool {
         let asked = self.cx.memory.take_check(&self.uid);
         let handled = self.object.status().and_then(|status| K::common(status).last_handled_sync.clone());
-        asked || !self.settled || !self.is_ready() || self.is_stalled() || self.sync_token() != handled
+        let requested = self.sync_token().is_some_and(|token| Some(token) != handled);
+        // Whoever paused it may have edited upstream.
+        asked || !self.settled || !self.is_ready() || self.is_stalled() || self.was_paused() || requested
     }
 
     /// Deletes what this process created although another one's object was recorded.
@@ -171,7 +175,7 @@ impl<K: Managed> Pass<'_, K> {
         let known: Vec<(Role, String)> = self
             .external
             .iter()
-            .filter(|(role, _)| !self.created.contains(role))
+            .filter(|(role, _)| !self.created.contains(role) && !self.objects.contains_key(role))
             .map(|(role, object)| (*role, object.id.clone()))
             .collect();
         for (role, id) in known {
@@ -193,6 +197,10 @@ impl<K: Managed> Pass<'_, K> {
         self.looked = true;
         if self.observe(role, id, site).await?.is_some() {
             self.refuse_foreign(role, id, site)?;
+            if let Some(object) = self.objects.get_mut(&role) {
+                self.object.complete(refs, role, object).await?;
+            }
+            self.note_taken(role, &site.sandbox);
             let shape = self.shape(refs, desired);
             let drift = self
                 .objects
@@ -211,9 +219,14 @@ impl<K: Managed> Pass<'_, K> {
             Some(Relation::Ours | Relation::OtherIncarnation) => true,
             Some(Relation::Predecessor) => is_retainable(role),
             Some(Relation::Foreign | Relation::Copy) => false,
-            None => object.created_client().is_none_or(|client| client == site.client_id()),
+            // A description may lose its marker when a person edits it.
+            None => {
+                object.created_client().is_none_or(|client| client == site.client_id())
+                    || self.is_adopted(role)
+            }
         };
-        if is_ours {
+        let is_being_taken = self.taking.get(&role).is_some_and(|before| *before == object.marker());
+        if is_ours || is_being_taken {
             return Ok(());
         }
         Err(Obstacle::invalid(
@@ -233,7 +246,10 @@ impl<K: Managed> Pass<'_, K> {
         hash: &str,
     ) -> Result<bool, Obstacle> {
         match step {
-            Step::Rest => return Ok(false),
+            Step::Rest => {
+                self.refuse_unfinished()?;
+                return Ok(false);
+            }
             Step::Wait(role, grace) => return Err(waiting_for_answer(role, grace)),
             Step::Claim => {
                 self.object.check(self.cx, &self.shape(refs, desired)).await?;
@@ -252,14 +268,15 @@ impl<K: Managed> Pass<'_, K> {
             }
             Step::Update(role) if self.settled => {
                 self.note(Happening::DriftFound);
-                self.update(role, refs, desired).await?;
+                self.update(role, refs, desired, hash).await?;
                 self.note(Happening::DriftCorrected);
             }
-            Step::Update(role) => self.update(role, refs, desired).await?,
+            Step::Update(role) => self.update(role, refs, desired, hash).await?,
             Step::Report(role) => {
                 if let Some(Standing::Owned { drift }) = self.standings.get_mut(&role) {
                     let drift = std::mem::take(drift);
                     self.reported = Some(self.reported.take().unwrap_or_default().and(drift));
+                    self.editor = self.objects.get(&role).and_then(upstream::Object::editor);
                 }
             }
             Step::Contested(role, contest) => {
@@ -286,7 +303,7 @@ impl<K: Managed> Pass<'_, K> {
         let now = self.now();
         let former = self.intent.as_ref();
         let replacement = former.and_then(|intent| intent.replacement.clone());
-        let start = former.and_then(|intent| intent.effective_start);
+        let start = self.adopted_start().or_else(|| former?.effective_start);
         let intent = Intent {
             uid: self.uid.clone(),
             roles: roles.into_iter().map(|role| (role, self.claim_of(role, refs))).collect(),
@@ -296,7 +313,9 @@ impl<K: Managed> Pass<'_, K> {
                 None => self.object.effective_start(start, now),
             },
             time: former.map_or(now, |intent| intent.time),
+            run: former.and_then(|intent| intent.run.clone()),
             nonce: rand::random(),
+            changes: former.map(|intent| intent.changes.clone()).unwrap_or_default(),
             spent: former.map_or(0, |intent| intent.spent),
             replacement,
         };
@@ -351,72 +370,6 @@ impl<K: Managed> Pass<'_, K> {
             self.observe_role(role, &id, refs, desired).await?;
         }
         Ok(())
-    }
-
-    /// Adobe may accept a change and fail later to carry it out. The same change is not sent again and again: it is said.
-    fn refuse_failed_change(&self, role: Role, object: &upstream::Object) -> Result<(), Obstacle> {
-        let was_sent = self.settled || self.patched.contains(&role);
-        match object.failed_operation().filter(|_| was_sent) {
-            Some(said) => {
-                let message = format!(
-                    "Adobe accepted a change of the {role} and failed to carry it out: {said}: change spec, or correct the {role} in AEP"
-                );
-                Err(Obstacle::invalid(Reason::UpstreamFailed, message))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// What is left beside a refused secret is sent only where drift is corrected: whose difference it is cannot be told then.
-    fn may_not_send(&self, rest: &Drift) -> bool {
-        rest.is_empty() || self.object.drift_policy() == DriftPolicy::Report
-    }
-
-    /// Patches one object and reads it back. A stale etag means somebody else wrote: read, compare and try again.
-    async fn update(&mut self, role: Role, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
-        for _ in 0..PATCHES {
-            let drift = match self.standings.get(&role) {
-                Some(Standing::Owned { drift }) if !drift.is_empty() => drift.clone(),
-                _ => return Ok(()),
-            };
-            if !self.objects.contains_key(&role) {
-                let id = self.shape(refs, desired).id(role)?.to_owned();
-                self.observe_role(role, &id, refs, desired).await?;
-                continue;
-            }
-            let (drift, refusal) = self.tried(refs, desired, drift).await?;
-            if let Some(refusal) = refusal.clone().filter(|_| self.may_not_send(&drift)) {
-                return Err(refusal);
-            }
-            let Some(object) = self.objects.get(&role) else { continue };
-            self.refuse_failed_change(role, object)?;
-            let gate = self.write_gate();
-            let change = Change { role, object, drift: &drift, gate: &gate };
-            let result = self.object.update(self.cx, &self.shape(refs, desired), change).await;
-            let id = match result {
-                Ok(external) => {
-                    let id = external.id.clone();
-                    self.looked = true;
-                    if refusal.is_none() {
-                        self.patched.insert(role);
-                    }
-                    self.external.insert(role, external);
-                    id
-                }
-                Err(obstacle) if obstacle.class == Class::Conflict => {
-                    self.shape(refs, desired).id(role)?.to_owned()
-                }
-                Err(obstacle) => return Err(obstacle),
-            };
-            self.observe_role(role, &id, refs, desired).await?;
-        }
-        Err(Obstacle::new(
-            Class::Unavailable,
-            Reason::Progressing,
-            format!(
-                "the {role} upstream was changed by somebody else at each of {PATCHES} attempts to correct it"
-            ),
-        ))
     }
 }
 

@@ -11,6 +11,7 @@ use kube::ResourceExt;
 use tracing::{debug, warn};
 
 use super::context::Context;
+use super::guardrail::Guardrail;
 use super::managed::Managed;
 use super::secrets;
 use super::site::{self, Site};
@@ -41,6 +42,7 @@ const SWEEP_EVERY: usize = 12;
 /// Passes every `drift_interval`, for ever.
 pub async fn run(cx: Arc<Context>, namespaces: Vec<Option<String>>) {
     let mut seen = Seen::new();
+    let mut guardrail = Guardrail::default();
     for count in 0_usize.. {
         cx.progress.expect("the inventory", cx.settings.drift_interval.saturating_mul(2) + LONGEST_ROUND);
         tokio::time::sleep(retry::spread(cx.settings.drift_interval, rand::random())).await;
@@ -53,6 +55,9 @@ pub async fn run(cx: Arc<Context>, namespaces: Vec<Option<String>>) {
             if let Err(obstacle) = pass(&cx, namespace.as_deref(), &mut seen).await {
                 warn!(reason = obstacle.reason.as_str(), message = obstacle.message, "inventory pass");
             }
+        }
+        if let Err(error) = guardrail.review(&cx, &namespaces).await {
+            debug!(%error, "schedules not reviewed");
         }
     }
 }

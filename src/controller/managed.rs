@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::adoption::{self, Named};
 use super::context::Context;
 use super::rotation::Trial;
 use super::site::Site;
 use super::upstream::Object;
-use crate::aep::{Gate, Permit};
+use crate::aep::{Gate, Permit, model};
 use crate::api::condition::{ConditionType, Reason};
 use crate::api::mapping::RowFailure;
 use crate::api::policy::{DeletionPolicy, DriftPolicy};
@@ -19,7 +20,7 @@ use crate::api::status::{CommonStatus, ExternalObject};
 use crate::cluster::Kind;
 use crate::domain::approval::{self, Action};
 use crate::domain::drift::Drift;
-use crate::domain::intent::Intent;
+use crate::domain::intent::{Announced, Intent, RunClaim};
 use crate::domain::marker::{Marker, Owner};
 use crate::domain::outcome::Obstacle;
 use crate::domain::replacement::{Cut, Proposal, Record};
@@ -48,8 +49,12 @@ pub trait Managed: Kind {
 
     /// What to do about drift.
     fn drift_policy(&self) -> DriftPolicy;
-    /// The deletion policy of the kind itself.
-    fn deletion_policy(&self) -> DeletionPolicy;
+    /// The deletion policy that spec gives to the kind itself.
+    fn deletion_policy(&self) -> Option<DeletionPolicy>;
+    /// What spec leaves out: an adopted object keeps its own.
+    fn unsaid(&self) -> Unsaid;
+    /// The existing object that spec names for a role, to be taken over. One may be found from another that was `read` before it.
+    fn adopts(&self, role: Role, read: &BTreeMap<Role, Object>) -> Option<Named>;
     /// The upstream objects that the spec asks for, in the order of their creation.
     fn roles(&self) -> Vec<Role>;
     /// Whether deletion leaves the role's object upstream although the kind's own policy is `Delete`.
@@ -158,6 +163,12 @@ pub trait Managed: Kind {
 
     /// The difference between the desired state and one observed object.
     fn drift(&self, pass: &Shape<'_, Self>, role: Role, object: &Object) -> Drift;
+    /// Refuses to take over an object that can never become what spec and references ask for.
+    fn refuse_unfit(&self, pass: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle>;
+    /// Every difference of an object that is to be taken over, one line each, as they are shown for approval.
+    fn differences(&self, pass: &Shape<'_, Self>, role: Role, object: &Object) -> Vec<String> {
+        adoption::lines(&self.drift(pass, role, object))
+    }
     /// Sends the POST for a role.
     fn create(
         &self,
@@ -166,6 +177,26 @@ pub trait Managed: Kind {
         role: Role,
         send: Post<'_>,
     ) -> impl Future<Output = Result<ExternalObject, Obstacle>> + Send;
+    /// Reads what belongs to an observed object and is not in it.
+    fn complete(
+        &self,
+        _refs: &Self::Refs,
+        _role: Role,
+        _object: &mut Object,
+    ) -> impl Future<Output = Result<(), Obstacle>> + Send {
+        std::future::ready(Ok(()))
+    }
+    /// What has to happen before a role's object is changed. Reads only.
+    fn before_update(
+        &self,
+        _cx: &Context,
+        _shape: &Shape<'_, Self>,
+        _role: Role,
+        _object: &Object,
+        _drift: &Drift,
+    ) -> impl Future<Output = Result<Before, Obstacle>> + Send {
+        std::future::ready(Ok(Before::Send))
+    }
     /// Patches a role's object.
     fn update(
         &self,
@@ -184,6 +215,15 @@ pub trait Managed: Kind {
     ) -> impl Future<Output = Result<(), Obstacle>> + Send;
 }
 
+/// Which of the fields that every kind has spec leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unsaid {
+    /// `displayName`.
+    pub name: bool,
+    /// `description`.
+    pub description: bool,
+}
+
 /// What a kind's functions see of the pass.
 pub struct Shape<'a, K: Managed> {
     /// Resolved references.
@@ -192,6 +232,10 @@ pub struct Shape<'a, K: Managed> {
     pub desired: &'a K::Desired,
     /// The upstream objects that are known.
     pub external: &'a External,
+    /// Objects that existed before and were taken over, by role.
+    pub adopted: &'a BTreeMap<Role, String>,
+    /// What spec leaves out.
+    pub unsaid: Unsaid,
     /// Roles that were patched in this pass: what Adobe masks in its answers is up to date in them.
     pub patched: &'a BTreeSet<Role>,
     /// Roles created in this pass.
@@ -202,6 +246,10 @@ pub struct Shape<'a, K: Managed> {
     pub owner: Owner,
     /// The claim.
     pub intent: Option<&'a Intent>,
+    /// The objects that were observed in this pass.
+    pub objects: &'a BTreeMap<Role, Object>,
+    /// The time of the pass.
+    pub now: Timestamp,
     /// The digest that is approved.
     pub approval: Option<&'a str>,
 }
@@ -221,6 +269,11 @@ impl<K: Managed> Shape<'_, K> {
             sandbox: self.site().sandbox.clone(),
             owner: self.owner.clone(),
         }
+    }
+
+    /// Whether a role's object existed before and was taken over: what spec leaves out stays as it is.
+    pub fn is_adopted(&self, role: Role) -> bool {
+        adoption::is_adopted(self.adopted, self.external, role)
     }
 
     /// Goes on when exactly this action is approved; see [`approval`].
@@ -268,8 +321,20 @@ pub struct Change<'a> {
     pub object: &'a Object,
     /// What differs.
     pub drift: &'a Drift,
-    /// Closed when the lease is lost.
+    /// Closed when the lease is lost, or the announcement is too old.
     pub gate: &'a Gate,
+    /// Permits of the request budget for the calls that were announced.
+    pub permits: Vec<Permit>,
+}
+
+/// What has to happen before a change is sent.
+pub enum Before {
+    /// Nothing: upstream fences it, or it may be repeated.
+    Send,
+    /// It was made already; this is what status has to hold.
+    Made(ExternalObject),
+    /// It is written down; so many calls are sent for it.
+    Announce(Announced, usize),
 }
 
 /// An object that is about to be deleted.
@@ -294,8 +359,31 @@ pub struct Report<S> {
     pub conditions: Vec<Finding>,
     /// Events to publish with the write.
     pub events: Vec<(Reason, String)>,
+    /// Events that somebody should look at.
+    pub warnings: Vec<(Reason, String)>,
+    /// What of spec has no effect any more, for Synced.
+    pub ignored: Option<(Reason, String)>,
+    /// A run to be started.
+    pub run: Option<RunWish<S>>,
     /// When to look again although nothing wakes the object.
     pub recheck: Option<Duration>,
+}
+
+impl<S> Report<S> {
+    /// Looks again after `wait`, or before.
+    pub fn look_again_in(&mut self, wait: Duration) {
+        self.recheck = Some(self.recheck.map_or(wait, |planned| planned.min(wait)));
+    }
+}
+
+/// A run that a user asked for. The driver claims it, so that it is started once.
+pub struct RunWish<S> {
+    /// The user's token and the newest run before.
+    pub claim: RunClaim,
+    /// The run.
+    pub new: model::NewRun,
+    /// Puts into the status that the token was served, and how.
+    pub note: fn(&mut S, token: &str, result: &str),
 }
 
 /// One condition that a kind reports.

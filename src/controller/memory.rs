@@ -22,6 +22,17 @@ pub enum Sent {
     Refused,
 }
 
+/// What became of the POST that was to start a run on demand.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunSent {
+    /// Answered with the run's id.
+    Started(String),
+    /// It may have been sent, and the answer is unknown since then.
+    Unknown(Instant),
+    /// Certainly not executed.
+    Refused,
+}
+
 #[derive(Debug, Default)]
 struct Remembered {
     listed: bool,
@@ -30,11 +41,17 @@ struct Remembered {
     /// The generation that failed.
     failed_generation: i64,
     sent: HashMap<Role, Sent>,
+    /// Since when changes that were announced may still surface; `None` when the last one was certainly not executed.
+    changed: HashMap<Role, Option<Instant>>,
     /// Roles that existed upstream at some time.
     existed: HashSet<Role>,
     /// The intent that this process wrote last.
     claim: Option<String>,
     check: bool,
+    /// Hash of the desired state that was last sent as a change of a role's object and not seen to be carried out yet.
+    changes: HashMap<Role, String>,
+    /// The token of the last run on demand, and what became of it.
+    run: Option<(String, RunSent)>,
 }
 
 /// The memory of all objects.
@@ -123,6 +140,24 @@ impl Memory {
         (since + grace).saturating_duration_since(Instant::now())
     }
 
+    /// Notes that a change was announced and may be seen upstream at any time from now on, or that it was certainly not executed.
+    pub fn note_change(&self, uid: &str, role: Role, may_surface: bool) {
+        let since = may_surface.then(Instant::now);
+        self.with(uid, |object| object.changed.insert(role, since));
+    }
+
+    /// How long an announced change of the role's object may still surface. One that this process knows nothing of may have been sent by
+    /// another one just before.
+    pub fn change_grace(&self, uid: &str, role: Role, grace: Duration) -> Duration {
+        let first_seen = self.first_seen(uid);
+        let since = match self.with(uid, |object| object.changed.get(&role).copied()) {
+            Some(None) => return Duration::ZERO,
+            Some(Some(since)) => since.max(first_seen),
+            None => first_seen,
+        };
+        (since + grace).saturating_duration_since(Instant::now())
+    }
+
     /// Asks for a look at the upstream objects in the next pass.
     pub fn ask_for_check(&self, uid: &str) {
         self.with(uid, |object| object.check = true);
@@ -151,9 +186,39 @@ impl Memory {
         self.with(uid, |object| object.failures)
     }
 
-    /// Ends a row of failures.
+    /// Ends a row of failures: all that was sent is carried out.
     pub fn succeed(&self, uid: &str) {
-        self.with(uid, |object| object.failures = 0);
+        self.with(uid, |object| {
+            object.failures = 0;
+            object.changes.clear();
+        });
+    }
+
+    /// Notes that a change towards the desired state of that hash was sent.
+    pub fn note_accepted(&self, uid: &str, role: Role, hash: &str) {
+        self.with(uid, |object| object.changes.insert(role, hash.to_owned()));
+    }
+
+    /// Whether a change towards the desired state of that hash was sent; the question is settled with it.
+    pub fn take_change(&self, uid: &str, role: Role, hash: &str) -> bool {
+        self.with(uid, |object| object.changes.remove(&role).is_some_and(|sent| sent == hash))
+    }
+
+    /// Notes what became of the POST for a run on demand.
+    pub fn note_run(&self, uid: &str, token: &str, sent: RunSent) {
+        self.with(uid, |object| object.run = Some((token.to_owned(), sent)));
+    }
+
+    /// What became of the run that was claimed for a token. Of another process's claim nothing is known, from the first sight of it on.
+    pub fn run_sent(&self, uid: &str, token: &str) -> RunSent {
+        self.with(uid, |object| match &object.run {
+            Some((of, sent)) if of == token => sent.clone(),
+            _ => {
+                let sent = RunSent::Unknown(Instant::now());
+                object.run = Some((token.to_owned(), sent.clone()));
+                sent
+            }
+        })
     }
 
     /// Forgets an object that is gone.
@@ -185,6 +250,19 @@ mod tests {
         let memory = Memory::default();
         memory.note_sent("u", Role::Flow, Sent::Refused);
         assert_eq!(memory.remaining_grace("u", Role::Flow, GRACE), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_announced_change_may_surface_until_the_grace_is_over_unless_it_was_refused() {
+        let memory = Memory::default();
+        memory.first_seen("u");
+        assert_eq!(memory.change_grace("u", Role::Schema, GRACE), GRACE, "another process may have sent it");
+        tokio::time::advance(GRACE).await;
+        assert_eq!(memory.change_grace("u", Role::Schema, GRACE), Duration::ZERO);
+        memory.note_change("u", Role::Schema, true);
+        assert_eq!(memory.change_grace("u", Role::Schema, GRACE), GRACE);
+        memory.note_change("u", Role::Schema, false);
+        assert_eq!(memory.change_grace("u", Role::Schema, GRACE), Duration::ZERO);
     }
 
     #[test]
@@ -221,6 +299,17 @@ mod tests {
         assert_eq!(memory.sent("u", Role::Flow), Some(Sent::Created(object("mine"))));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn the_run_of_another_process_is_in_doubt_from_the_first_sight_of_its_claim_on() {
+        let memory = Memory::default();
+        memory.note_run("u", "own", RunSent::Refused);
+        assert_eq!(memory.run_sent("u", "own"), RunSent::Refused);
+        let seen = Instant::now();
+        assert_eq!(memory.run_sent("u", "foreign"), RunSent::Unknown(seen));
+        tokio::time::advance(GRACE).await;
+        assert_eq!(memory.run_sent("u", "foreign"), RunSent::Unknown(seen));
+    }
+
     fn object(id: &str) -> ExternalObject {
         ExternalObject {
             role: Role::Flow,
@@ -230,6 +319,7 @@ mod tests {
             organization: "o".into(),
             sandbox: "dev".into(),
             sandbox_id: None,
+            adopted: None,
         }
     }
 }

@@ -7,8 +7,10 @@
 //!                └──► record ──► report
 //! ```
 
+pub mod adoption;
 pub mod context;
 pub mod described;
+pub mod guardrail;
 pub mod inventory;
 pub mod kinds;
 pub mod managed;
@@ -20,14 +22,19 @@ pub mod trigger;
 pub mod upstream;
 pub mod wake;
 
+mod announce;
+mod change;
 mod cleanup;
 mod conditions;
 mod driver;
+mod owners;
 mod pass;
+mod profile;
 mod record;
 mod replace;
 mod report;
 mod run;
+mod run_request;
 mod secrets;
 mod usage;
 

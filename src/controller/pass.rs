@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 use tracing::debug;
 
+use super::adoption;
 use super::context::Context;
 use super::managed::{External, Managed};
 use super::memory::Sent;
@@ -20,6 +21,7 @@ use crate::api::policy::DriftPolicy;
 use crate::api::role::Role;
 use crate::cluster::claim::is_claimed;
 use crate::cluster::events::Severity;
+use crate::domain::adoption::adopted;
 use crate::domain::drift::Drift;
 use crate::domain::intent::{Claim, Intent};
 use crate::domain::lookup::{Sighting, Wanted, judge};
@@ -60,6 +62,10 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) recalled: BTreeMap<Role, String>,
     /// Objects that this process created and another one was recorded for.
     pub(super) extra: Vec<(Role, String)>,
+    /// Existing objects that were taken over, or are about to be, by role.
+    pub(super) adopted: BTreeMap<Role, String>,
+    /// Adopted objects that do not carry our marker yet, with the marker they carried before: their ids do not belong in status.
+    pub(super) taking: BTreeMap<Role, Option<Marker>>,
     /// References were resolved in this pass.
     pub(super) resolved: bool,
     /// Upstream was looked at, or written to, in this pass.
@@ -68,6 +74,8 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) settled: bool,
     /// Differences that are reported and not corrected.
     pub(super) reported: Option<Drift>,
+    /// Who edited last what is reported.
+    pub(super) editor: Option<String>,
     /// What this pass knows of a replacement.
     pub(super) replacing: Replacing,
     pub(super) events: Vec<(Severity, Reason, String)>,
@@ -96,7 +104,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             return Ok(None);
         };
         let intent = read_intent(&object);
-        let external = object
+        let external: Option<External> = object
             .status()
             .map(K::common)
             .map(|common| common.external.iter().map(|external| (external.role, external.clone())).collect());
@@ -107,6 +115,8 @@ impl<'a, K: Managed> Pass<'a, K> {
             claim: ClaimState::Missing,
             claimed_at: None,
             permits: Vec::new(),
+            adopted: adopted(intent.as_ref(), external.values()),
+            taking: BTreeMap::new(),
             external,
             standings: BTreeMap::new(),
             objects: BTreeMap::new(),
@@ -120,12 +130,18 @@ impl<'a, K: Managed> Pass<'a, K> {
             looked: false,
             settled: false,
             reported: None,
+            editor: None,
             replacing: Replacing::default(),
             events: Vec::new(),
             object,
             uid,
             intent,
         }))
+    }
+
+    /// Whether a role's object existed before and was taken over.
+    pub(super) fn is_adopted(&self, role: Role) -> bool {
+        adoption::is_adopted(&self.adopted, &self.external, role)
     }
 
     pub(super) fn note(&self, happening: Happening) {
@@ -175,7 +191,9 @@ impl<'a, K: Managed> Pass<'a, K> {
             return Standing::owned();
         }
         let intent = self.object.annotations().get(INTENT).map(String::as_str);
-        let untouched = self.cx.memory.is_untouched(&self.uid, role, intent);
+        // What was claimed to be taken over may carry our marker by now, whatever spec names today.
+        let untouched =
+            self.cx.memory.is_untouched(&self.uid, role, intent) && !self.adopted.contains_key(&role);
         match sent {
             Some(Sent::Created(object)) => {
                 self.recalled.insert(role, object.id.clone());
@@ -231,6 +249,7 @@ impl<'a, K: Managed> Pass<'a, K> {
                 .or_else(|| observed.map(|object| object.name().to_owned()))
         };
         Claim {
+            adopted: self.adopted.get(&role).cloned(),
             incarnation: standing
                 .map(|claim| claim.incarnation)
                 .or_else(|| marked.map(|marker| marker.incarnation))
@@ -262,7 +281,13 @@ impl<'a, K: Managed> Pass<'a, K> {
 
     /// The name of a mapping set: Data Prep has no description, so the marker stands in the name.
     fn set_name(&self, sandbox: &str) -> String {
-        format!("{} {}", self.object.upstream_name(Role::MappingSet), self.marker(Role::MappingSet, sandbox))
+        let role = Role::MappingSet;
+        let name =
+            match self.objects.get(&role).filter(|_| self.is_adopted(role) && self.object.unsaid().name) {
+                Some(set) => Marker::text_before(set.name()).to_owned(),
+                None => self.object.upstream_name(role),
+            };
+        format!("{name} {}", self.marker(role, sandbox))
     }
 
     /// Searches upstream for a role's object and judges what is there.
@@ -326,6 +351,13 @@ impl<'a, K: Managed> Pass<'a, K> {
     ) -> Result<Option<&Object>, Obstacle> {
         let version = upstream::version_of(self.external.get(&role));
         let Some(object) = upstream::read(site, role, id, version).await? else {
+            if self.patched.contains(&role) {
+                return Err(Obstacle::new(
+                    Class::Unavailable,
+                    Reason::Progressing,
+                    format!("the changed {role} {id} is not to be seen upstream yet"),
+                ));
+            }
             self.standings.insert(role, Standing::Gone(id.to_owned()));
             return Ok(None);
         };
@@ -380,29 +412,33 @@ pub(super) fn contested(role: Role, name: &str, contest: &Contest) -> Obstacle {
     | Contest::PossibleTwin(ids)
     | Contest::Foreign(ids)) = contest;
     let ids = ids.join(", ");
+    let adopt = match role {
+        Role::TargetConnection => "spec.adopt.flowId, together with the dataflow that writes to it",
+        _ => adoption::field(role),
+    };
     let (reason, text) = match contest {
         Contest::Several(_) => (
             Reason::DuplicateFound,
             format!(
-                "several upstream objects carry this object's marker as {role}: {ids}: keep one and delete the others in AEP"
+                "several upstream objects carry this object's marker as {role}: {ids}: name the one to keep in {adopt}, and delete the others in AEP"
             ),
         ),
         Contest::Predecessor(_) => (
             Reason::PredecessorFound,
             format!(
-                "a deleted object of the same name left a {role} upstream: {ids}: delete it in AEP, or take it over with spec.adopt"
+                "a deleted object of the same name left a {role} upstream: {ids}: delete it in AEP, or take it over with {adopt}"
             ),
         ),
         Contest::PossibleTwin(_) => (
             Reason::PossibleTwin,
             format!(
-                "a {role} named {name}, without marker, may be this object's: {ids}: delete it in AEP, or take it over with spec.adopt"
+                "a {role} named {name}, without marker, may be this object's: {ids}: delete it in AEP, or take it over with {adopt}"
             ),
         ),
         Contest::Foreign(_) if role == Role::Flow => (
             Reason::SourceInUse,
             format!(
-                "spec.sourceConnectionRef: another dataflow reads this source connection: {ids}: Adobe asks for one dataflow per source connection, so use a StripeSourceConnection of its own"
+                "spec.sourceConnectionRef: another dataflow reads this source connection: {ids}: Adobe asks for one dataflow per source connection, so use a StripeSourceConnection of its own, or take that dataflow over with {adopt}"
             ),
         ),
         Contest::Foreign(_) => (

@@ -5,12 +5,12 @@ use std::time::Duration;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
-use super::conditions::Conditions;
+use super::conditions::{self, Conditions, Seen};
 use super::managed::{Finding, Managed, Report};
 use super::pass::Pass;
 use super::upstream;
 use crate::api::condition::{ConditionType, Reason, find, is_true};
-use crate::api::status::CommonStatus;
+use crate::api::status::{CommonStatus, MAX_WORD, bounded};
 use crate::api::{APPROVE, PAUSED, SYNC_REQUESTED_AT};
 use crate::cluster::Error;
 use crate::cluster::claim::is_claimed;
@@ -34,6 +34,9 @@ impl<K: Managed> Pass<'_, K> {
             status: self.object.status().cloned().unwrap_or_default(),
             conditions: Vec::new(),
             events: Vec::new(),
+            warnings: Vec::new(),
+            ignored: None,
+            run: None,
             recheck: None,
         }
     }
@@ -42,8 +45,13 @@ impl<K: Managed> Pass<'_, K> {
         self.object.annotations().get(PAUSED).is_some_and(|value| value == "true")
     }
 
+    /// The token of a command, as status can echo it.
+    pub(super) fn token(&self, annotation: &str) -> Option<String> {
+        self.object.annotations().get(annotation).map(|token| bounded(token, MAX_WORD))
+    }
+
     pub(super) fn sync_token(&self) -> Option<String> {
-        self.object.annotations().get(SYNC_REQUESTED_AT).cloned()
+        self.token(SYNC_REQUESTED_AT)
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -51,8 +59,16 @@ impl<K: Managed> Pass<'_, K> {
     }
 
     pub(super) fn is_stalled(&self) -> bool {
-        let status = self.object.status();
-        status.is_some_and(|status| is_true(&K::common(status).conditions, ConditionType::Stalled))
+        self.has(ConditionType::Stalled)
+    }
+
+    pub(super) fn was_paused(&self) -> bool {
+        self.has(ConditionType::Paused)
+    }
+
+    fn has(&self, abnormal: ConditionType) -> bool {
+        let conditions = self.object.status().map(|status| K::common(status).conditions.as_slice());
+        conditions.is_some_and(|conditions| is_true(conditions, abnormal))
     }
 
     fn ready(&self) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
@@ -65,11 +81,10 @@ impl<K: Managed> Pass<'_, K> {
         mut report: Report<K::Status>,
         result: Result<String, Obstacle>,
     ) -> Result<Action, Obstacle> {
-        self.events.extend(
-            std::mem::take(&mut report.events)
-                .into_iter()
-                .map(|(reason, note)| (Severity::Normal, reason, note)),
-        );
+        let events = std::mem::take(&mut report.events).into_iter();
+        let warnings = std::mem::take(&mut report.warnings).into_iter();
+        self.events.extend(events.map(|(reason, note)| (Severity::Normal, reason, note)));
+        self.events.extend(warnings.map(|(reason, note)| (Severity::Warning, reason, note)));
         report.conditions.extend(self.replacing.finding.take());
         let effect = self.count(result.as_ref().err());
         self.fill(&mut report, &result, effect);
@@ -114,16 +129,21 @@ impl<K: Managed> Pass<'_, K> {
         }
         findings.extend(result.as_ref().err().and_then(K::finding));
         let common = K::common_mut(&mut report.status);
-        common.external = self.external.values().cloned().collect();
+        common.external = self.recorded_external();
         let mut conditions =
             Conditions { list: &mut common.conditions, generation: Some(self.generation()), now: self.now() };
         conditions.findings(findings);
         match (result, effect) {
             (Ok(hash), _) => {
-                conditions.applied(self.looked, self.reported.as_ref());
+                let seen = Seen {
+                    reported: self.reported.as_ref(),
+                    editor: self.editor.as_deref(),
+                    ignored: report.ignored.as_ref(),
+                };
+                conditions.applied(self.looked, seen);
                 common.observed_generation = Some(self.generation());
                 common.applied_hash = Some(hash.clone());
-                common.last_handled_sync = self.sync_token();
+                common.last_handled_sync = self.sync_token().or_else(|| common.last_handled_sync.take());
             }
             (Err(obstacle), Some(effect)) => {
                 if self.resolved && !obstacle.quiet && effect.ready == ReadyEffect::False {
@@ -181,10 +201,14 @@ impl<K: Managed> Pass<'_, K> {
         }
         let external = &self.external;
         self.cx.memory.settle(&self.uid, |role| external.get(&role).map(|external| external.id.clone()));
-        for (severity, reason, note) in std::mem::take(&mut self.events) {
+        self.publish_events().await;
+        Ok(())
+    }
+
+    async fn publish_events(&mut self) {
+        for (severity, reason, note) in joined(std::mem::take(&mut self.events)) {
             self.cx.cluster.publish(&self.object, severity, reason, &note).await;
         }
-        Ok(())
     }
 
     /// Counts what the status says for the first time.
@@ -204,25 +228,14 @@ impl<K: Managed> Pass<'_, K> {
         }
     }
 
-    /// An event for a change of the Ready condition.
+    /// One event for each condition that flipped.
     fn announce(&mut self, before: &K::Status) {
-        let ready_of = |status: &K::Status| {
-            let ready = K::common(status)
-                .conditions
-                .iter()
-                .find(|condition| condition.type_ == ConditionType::Ready.as_str());
-            ready.map(|ready| (ready.status.clone(), ready.reason.clone(), ready.message.clone()))
-        };
-        let after = self.object.status().and_then(ready_of);
-        let same = |a: &(String, String, String), b: &(String, String, String)| a.0 == b.0 && a.1 == b.1;
-        let Some(after) = after else { return };
-        if ready_of(before).is_some_and(|before| same(&before, &after)) {
-            return;
-        }
-        let severity = if after.0 == "False" { Severity::Warning } else { Severity::Normal };
-        if let Some(reason) = Reason::parse(&after.1) {
-            self.events.push((severity, reason, after.2));
-        }
+        let after = self.object.status().map(|status| K::common(status).conditions.clone());
+        let news = conditions::news(&K::common(before).conditions, &after.unwrap_or_default());
+        self.events.extend(news.into_iter().filter_map(|condition| {
+            let severity = if condition.status == "False" { Severity::Warning } else { Severity::Normal };
+            Some((severity, Reason::parse(&condition.reason)?, condition.message))
+        }));
     }
 
     /// Somebody wrote in between. The ids of this pass stay in memory: the next one records them, or finds that another process recorded
@@ -234,9 +247,7 @@ impl<K: Managed> Pass<'_, K> {
     /// Records a pass over an object that is being deleted. What waits writes once; what is released writes nothing.
     pub(super) async fn record_deletion(mut self, result: Result<(), Obstacle>) -> Result<Action, Obstacle> {
         let Err(obstacle) = result else {
-            for (severity, reason, note) in std::mem::take(&mut self.events) {
-                self.cx.cluster.publish(&self.object, severity, reason, &note).await;
-            }
+            self.publish_events().await;
             if !is_claimed(&self.object) {
                 self.cx.memory.forget(&self.uid);
             }
@@ -270,6 +281,18 @@ impl<K: Managed> Pass<'_, K> {
     }
 }
 
+/// One event for each reason: a series of events with one reason shows the note of its first only.
+fn joined(events: Vec<(Severity, Reason, String)>) -> Vec<(Severity, Reason, String)> {
+    let mut joined: Vec<(Severity, Reason, String)> = Vec::new();
+    for (severity, reason, note) in events {
+        match joined.iter_mut().find(|held| (held.0, held.1) == (severity, reason)) {
+            Some(held) => held.2 = format!("{}; {note}", held.2),
+            None => joined.push((severity, reason, note)),
+        }
+    }
+    joined
+}
+
 /// When to look again after an obstacle.
 pub(super) fn next_look(obstacle: &Obstacle, failures: u32, slow: Duration) -> Duration {
     let wait = match obstacle.effect(failures).recheck {
@@ -278,4 +301,24 @@ pub(super) fn next_look(obstacle: &Obstacle, failures: u32, slow: Duration) -> D
         Recheck::Slow => retry::spread(slow, rand::random()),
     };
     obstacle.retry_after.map_or(wait, |after| after + retry::spread(SOON, rand::random()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_for_one_reason_in_one_pass_is_one_event() {
+        let event = |severity, reason, note: &str| (severity, reason, note.to_owned());
+        let events = vec![
+            event(Severity::Normal, Reason::Created, "created a"),
+            event(Severity::Warning, Reason::Retained, "kept"),
+            event(Severity::Normal, Reason::Created, "created b"),
+        ];
+        let expected = vec![
+            event(Severity::Normal, Reason::Created, "created a; created b"),
+            event(Severity::Warning, Reason::Retained, "kept"),
+        ];
+        assert_eq!(joined(events), expected);
+    }
 }

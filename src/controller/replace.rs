@@ -167,7 +167,7 @@ impl<K: Managed> Pass<'_, K> {
                 intent.roles.remove(role);
             }
             if self.object.roles().contains(role) {
-                let claim = Claim { incarnation: next, key: String::new(), name: None };
+                let claim = Claim { incarnation: next, key: String::new(), adopted: None, name: None };
                 intent.roles.insert(*role, claim);
             }
         }
@@ -191,7 +191,8 @@ impl<K: Managed> Pass<'_, K> {
         let object = self.objects.get(&role);
         let standing = self.intent.as_ref().and_then(|intent| intent.roles.get(&role)).cloned();
         let marker = object.and_then(Object::marker);
-        let mut claim = standing.unwrap_or(Claim { incarnation: 1, key: String::new(), name: None });
+        let mut claim =
+            standing.unwrap_or(Claim { incarnation: 1, key: String::new(), adopted: None, name: None });
         claim.incarnation = marker.map_or(claim.incarnation, |marker| marker.incarnation);
         claim.key = object.and_then(Object::key).map_or(claim.key, str::to_owned);
         claim

@@ -16,11 +16,11 @@ use super::memory::Sent;
 use super::pass::Pass;
 use super::site::Site;
 use super::upstream;
-use crate::api::condition::find;
+use crate::api::condition::{Reason, find};
 use crate::api::role::Role;
 use crate::cluster::events::Severity;
 use crate::domain::drift::Drift;
-use crate::domain::outcome::{Class, Obstacle};
+use crate::domain::outcome::Obstacle;
 use crate::domain::plan::{Facts, RoleFacts, Step, plan};
 
 /// How long a verdict holds: long enough for all that share a key, and short enough to notice what was mended at Stripe.
@@ -111,7 +111,7 @@ impl<K: Managed> Pass<'_, K> {
         match self.create(Role::Probe, refs, desired).await {
             Ok(()) => {}
             // Adobe may try a key at once.
-            Err(obstacle) if obstacle.class == Class::Invalid => return Ok(false),
+            Err(obstacle) if obstacle.reason == Reason::StripeCredentialsRefused => return Ok(false),
             Err(obstacle) => return Err(obstacle),
         }
         let id = self.shape(refs, desired).id(Role::Probe)?.to_owned();

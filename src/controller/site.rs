@@ -68,6 +68,15 @@ pub async fn stripe_key(cx: &Context, base: &StripeBaseConnection) -> Result<(Se
 }
 
 async fn read_secret(cx: &Context, namespace: &str, name: &str, field: &str) -> Result<SecretData, Obstacle> {
+    if !cx.cluster.may_use_secret(name) {
+        return Err(Obstacle::new(
+            Class::Denied,
+            Reason::SecretNotAllowed,
+            format!(
+                "{field}: the operator may use Secrets of certain names only, and {name} is none of them: add it to secrets.names of the Helm chart (--secret-names), or put the credentials into a Secret of an allowed name"
+            ),
+        ));
+    }
     cx.cluster.secret(namespace, name).await?.ok_or_else(|| {
         Obstacle::blocked(
             Reason::SecretMissing,

@@ -148,9 +148,19 @@ pub(super) fn on_parent<K: Managed, P: Kind>(
     scope: &Scope,
     refers: impl Fn(&K, &str) -> bool + Send + Sync + 'static,
 ) -> Controller<Guarded<K>> {
+    on_selected::<K, P>(controller, cx, scope, watcher::Config::default(), refers)
+}
+
+fn on_selected<K: Managed, P: Kind>(
+    controller: Controller<Guarded<K>>,
+    cx: &Arc<Context>,
+    scope: &Scope,
+    selected: watcher::Config,
+    refers: impl Fn(&K, &str) -> bool + Send + Sync + 'static,
+) -> Controller<Guarded<K>> {
     let store = controller.store();
     let api: Api<PartialObjectMeta<P>> = scope.api(cx.cluster.client());
-    controller.watches(api, watcher::Config::default(), move |parent| {
+    controller.watches(api, selected, move |parent| {
         let (namespace, name) = (parent.namespace(), parent.name_any());
         matching(&store, |object| {
             object.namespace() == namespace && object.0.as_ref().is_ok_and(|object| refers(object, &name))
@@ -178,14 +188,18 @@ pub(super) fn on_dependent<K: Managed, D: Kind>(
     })
 }
 
-/// Wakes the objects of `K` that use a changed Secret; only metadata is watched, so no Secret's bytes are ever held.
+/// Wakes the objects of `K` that use a changed Secret; only metadata is watched, so no Secret's bytes are ever held. Where only Secrets
+/// of some names may be seen, each name has its own watch.
 pub(super) fn on_secret<K: Managed>(
     controller: Controller<Guarded<K>>,
     cx: &Arc<Context>,
     scope: &Scope,
-    uses: impl Fn(&K, &str) -> bool + Send + Sync + 'static,
+    uses: impl Fn(&K, &str) -> bool + Copy + Send + Sync + 'static,
 ) -> Controller<Guarded<K>> {
-    on_parent::<K, Secret>(controller, cx, scope, uses)
+    cx.cluster.secret_selectors().into_iter().fold(controller, |controller, field_selector| {
+        let selected = watcher::Config { field_selector, ..watcher::Config::default() };
+        on_selected::<K, Secret>(controller, cx, scope, selected, uses)
+    })
 }
 
 fn matching<K: Managed>(

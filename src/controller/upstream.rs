@@ -96,13 +96,32 @@ impl Object {
         (!errors.is_empty()).then(|| errors.iter().map(said).collect::<Vec<_>>().join("; ").trim().to_owned())
     }
 
+    /// Whether Adobe is still working on a change that it accepted.
+    pub fn is_unfinished(&self) -> bool {
+        let is_in_transition = self.meta().is_some_and(|meta| meta.state.is_transitional());
+        let operation = if let Self::Flow(flow) = self { flow.last_operation.as_ref() } else { None };
+        is_in_transition || operation.is_some_and(|operation| operation.status.is_under_way())
+    }
+
+    /// Who edited it last, and when, as Adobe tells it.
+    pub fn editor(&self) -> Option<String> {
+        let meta = self.meta()?;
+        let by = meta.updated_by.as_deref().unwrap_or("unknown");
+        let client =
+            meta.updated_client.as_deref().map(|client| format!(" (client {client})")).unwrap_or_default();
+        let time =
+            meta.updated_at.and_then(|millis| jiff::Timestamp::from_second(millis.div_euclid(1000)).ok());
+        let time = time.map(|time| format!(" at {time}")).unwrap_or_default();
+        Some(format!("{by}{client}{time}"))
+    }
+
     /// The etag, where the service has one.
     pub fn etag(&self) -> Option<&crate::aep::Etag> {
         self.meta().and_then(|meta| meta.etag.as_ref())
     }
 
     /// Adobe's id.
-    fn id(&self) -> &str {
+    pub fn id(&self) -> &str {
         match self {
             Self::MappingSet(set) => &set.id,
             Self::Resource(resource) => &resource.id,
@@ -145,6 +164,15 @@ impl Object {
         }
     }
 
+    /// The organisation and the sandbox that the object names as its own, where Adobe tells them.
+    pub fn home(&self) -> (Option<&str>, Option<&str>) {
+        match (self, self.meta()) {
+            (Self::DataSet(data_set), _) => (data_set.organization.as_deref(), None),
+            (_, Some(meta)) => (meta.organization.as_deref(), meta.sandbox_name.as_deref()),
+            (_, None) => (None, None),
+        }
+    }
+
     fn candidate(&self) -> Candidate {
         Candidate {
             id: self.id().to_owned(),
@@ -166,6 +194,7 @@ pub fn external(site: &Site, role: Role, id: String, etag: Option<String>) -> Ex
         organization: site.organization.clone(),
         sandbox: site.sandbox.clone(),
         sandbox_id: site.sandbox_id.clone(),
+        adopted: None,
     }
 }
 
@@ -244,6 +273,26 @@ pub async fn read(
     })
 }
 
+/// The newest version of a mapping set, found in few reads: versions have no gaps, and the documents disagree on the version that a plain
+/// GET returns.
+pub async fn newest_set(site: &Site, id: &str) -> Result<Option<model::MappingSet>, Obstacle> {
+    let session = &site.session;
+    let Some(mut newest) = session.get_mapping_set(id, 0).await? else { return Ok(None) };
+    let (mut known, mut step) = (0, 1);
+    while let Some(set) = session.get_mapping_set(id, known + step).await? {
+        (newest, known, step) = (set, known + step, step * 2);
+    }
+    let mut missing = known + step;
+    while missing - known > 1 {
+        let middle = known.midpoint(missing);
+        match session.get_mapping_set(id, middle).await? {
+            Some(set) => (newest, known) = (set, middle),
+            None => missing = middle,
+        }
+    }
+    Ok(Some(newest))
+}
+
 /// Deletes an object that carries our marker and sees it gone.
 ///
 /// A 404 on GET alone proves nothing: a flow with an access label that our role lacks answers so too, and only its DELETE tells (403).
@@ -286,7 +335,18 @@ pub async fn delete(site: &Site, gate: &Gate, role: Role, id: &str, marker: &Mar
 
 fn refused_delete(error: crate::aep::Error, role: Role, id: &str) -> Obstacle {
     let is_denied = error.kind() == crate::aep::ErrorKind::Denied;
+    let is_refused = error.kind() == crate::aep::ErrorKind::Refused;
     let mut obstacle = Obstacle::from(error);
+    if is_refused && matches!(role, Role::Schema | Role::FieldGroup) {
+        // Adobe documents no code for it: what else could stand in the way of a deletion is a dataset or a schema that uses it.
+        return Obstacle::blocked(
+            Reason::InUseUpstream,
+            format!(
+                "Adobe refuses the deletion of the {role} {id}: {}: delete what uses it, or set spec.targetSchema.managed.deletionPolicy to Retain",
+                obstacle.message
+            ),
+        );
+    }
     if is_denied {
         obstacle.reason = Reason::HiddenByAccessLabel;
         obstacle.message = format!(
@@ -326,15 +386,29 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Whether two statuses differ in anything but times of conditions.
+/// Whether two statuses differ in anything but times of conditions and etags: every run moves a flow's etag, and that alone is worth no
+/// write. (What stands in an etag's place where a service has none is a version, and counts.)
 pub fn differs<K: Managed>(before: &K::Status, after: &K::Status) -> bool {
     let untimed = |status: &K::Status| {
         let mut status = status.clone();
-        let conditions: Vec<Condition> = std::mem::take(&mut K::common_mut(&mut status).conditions);
+        let common = K::common_mut(&mut status);
+        let conditions: Vec<Condition> = std::mem::take(&mut common.conditions);
+        common
+            .external
+            .iter_mut()
+            .filter(|external| has_etag(external.role))
+            .for_each(|external| external.etag = None);
         (status, conditions)
     };
     let ((before, conditions_before), (after, conditions_after)) = (untimed(before), untimed(after));
     before != after || !eq_ignoring_times(&conditions_before, &conditions_after)
+}
+
+fn has_etag(role: Role) -> bool {
+    matches!(
+        role,
+        Role::Connection | Role::SourceConnection | Role::TargetConnection | Role::Flow | Role::Probe
+    )
 }
 
 /// The first few of many names, for a message.

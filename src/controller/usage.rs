@@ -9,7 +9,6 @@ use super::managed::Managed;
 use super::pass::Pass;
 use super::site::Site;
 use super::upstream::{self, Object};
-use crate::aep::model::{DataSet, ResourceKind};
 use crate::aep::{Filter, model};
 use crate::api::condition::Reason;
 use crate::api::role::Role;
@@ -18,9 +17,6 @@ use crate::cluster::Error;
 use crate::domain::lookup::Candidate;
 use crate::domain::marker::Marker;
 use crate::domain::outcome::Obstacle;
-
-/// Tag of a dataset that takes part in Real-Time Customer Profile.
-const PROFILE_TAG: &str = "unifiedProfile";
 
 /// An object that uses another one.
 struct User {
@@ -46,11 +42,6 @@ impl<K: Managed> Pass<'_, K> {
         id: &str,
         site: &Site,
     ) -> Result<Option<String>, Obstacle> {
-        if role == Role::Dataset
-            && let Some(why) = profile(site, id).await?
-        {
-            return Ok(Some(why));
-        }
         let (mut retained, mut foreign) = (Vec::new(), Vec::new());
         for user in users(site, role, id).await? {
             match &user.marker {
@@ -152,21 +143,4 @@ async fn flows_among(site: &Site, users: Vec<User>) -> Result<Vec<User>, Obstacl
 async fn search(site: &Site, role: Role, key: &str) -> Result<Vec<User>, Obstacle> {
     let found = upstream::search(site, role, key).await?;
     Ok(found.into_iter().map(|Candidate { id, marker, .. }| User { role, id, marker }).collect())
-}
-
-/// Why a dataset stays that takes part in Profile, by itself or by its schema: its deletion would reach into Profile.
-async fn profile(site: &Site, id: &str) -> Result<Option<String>, Obstacle> {
-    let Some(data_set) = site.session.get_data_set(id).await? else { return Ok(None) };
-    if is_in_profile(&data_set) {
-        return Ok(Some("it is enabled for Profile: delete it in AEP if that is wanted".to_owned()));
-    }
-    let Some(schema) = &data_set.schema_ref else { return Ok(None) };
-    let schema = site.session.get_resource(ResourceKind::Schema, &schema.id).await?;
-    Ok(schema.filter(model::Resource::is_in_union).map(|schema| {
-        format!("its schema {} takes part in Profile: delete it in AEP if that is wanted", schema.id)
-    }))
-}
-
-fn is_in_profile(data_set: &DataSet) -> bool {
-    data_set.tags.get(PROFILE_TAG).is_some_and(|values| values.iter().any(|value| value == "enabled:true"))
 }

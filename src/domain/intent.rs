@@ -24,12 +24,18 @@ pub struct Intent {
     /// Start time that a flow is created with, and keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_start: Option<Timestamp>,
+    /// The run that is about to be started, or was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunClaim>,
     /// When the first claim was made: an object without marker that is older cannot be ours.
     pub time: Timestamp,
     /// Differs with every claim. The API server takes an identical patch for no change at all, and two processes at one version would
     /// then both believe that they hold the claim.
     #[serde(default)]
     pub nonce: u32,
+    /// By role, the last change that upstream takes without a precondition.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changes: BTreeMap<Role, Announced>,
     /// The highest incarnation that a replacement used which was given up: no number ever names two objects.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub spent: u32,
@@ -43,6 +49,39 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// A change that was written down before it was sent, because nothing upstream would fence it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Announced {
+    /// Adobe's id of the object that is changed.
+    pub id: String,
+    /// The version that it is made from, where a change makes the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// A hash of each thing that is sent, by which it is known again.
+    pub hashes: Vec<String>,
+}
+
+impl Announced {
+    /// Whether everything that the other announces is announced here.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.id == other.id
+            && self.version == other.version
+            && other.hashes.iter().all(|hash| self.hashes.contains(hash))
+    }
+}
+
+/// A run on demand that is claimed: from it a later process tells whether the run was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunClaim {
+    /// The user's token.
+    pub token: String,
+    /// The newest run before it; a newer one means that it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
 /// What is claimed for one role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +90,10 @@ pub struct Claim {
     pub incarnation: u32,
     /// Value of the key that narrows a look-up, as it was when the claim was made.
     pub key: String,
+    /// Id of the existing object that was approved to be taken over. From here on nobody is asked again, and what spec leaves out stays
+    /// as upstream has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<String>,
     /// Name of a dataset, as it was when the claim was made: another name in spec means another dataset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -71,7 +114,9 @@ impl Intent {
             spec_hash: String::new(),
             effective_start: None,
             time: now,
+            run: None,
             nonce: 0,
+            changes: BTreeMap::new(),
             spent: 0,
             replacement: None,
         }
@@ -85,6 +130,11 @@ impl Intent {
     /// The incarnation claimed for a role.
     pub fn incarnation(&self, role: Role) -> u32 {
         self.roles.get(&role).map_or(1, |claim| claim.incarnation)
+    }
+
+    /// The id of the existing object that was claimed for a role.
+    pub fn adopted(&self, role: Role) -> Option<&str> {
+        self.roles.get(&role)?.adopted.as_deref()
     }
 
     /// An incarnation that nothing ever had.
@@ -103,12 +153,19 @@ mod tests {
             uid: "u1".into(),
             roles: BTreeMap::from([(
                 Role::Flow,
-                Claim { incarnation: 2, key: "source-id".into(), name: None },
+                Claim {
+                    incarnation: 2,
+                    key: "source-id".into(),
+                    adopted: Some("flow-id".into()),
+                    name: None,
+                },
             )]),
             spec_hash: "h".into(),
             effective_start: Some(Timestamp::UNIX_EPOCH),
+            run: Some(RunClaim { token: "t1".into(), after: None }),
             time: Timestamp::UNIX_EPOCH,
             nonce: 7,
+            changes: BTreeMap::new(),
             spent: 0,
             replacement: None,
         }
@@ -121,6 +178,28 @@ mod tests {
         assert_eq!(Intent::read(Some(&text), "u2"), None, "a restored or copied object starts anew");
         assert_eq!(Intent::read(Some("{"), "u1"), None);
         assert_eq!(Intent::read(None, "u1"), None);
+    }
+
+    #[test]
+    fn an_announcement_covers_the_same_things_of_the_same_version() {
+        let announced = |version: i64, hashes: &[&str]| Announced {
+            id: "s".into(),
+            version: Some(version),
+            hashes: hashes.iter().map(|hash| (*hash).to_owned()).collect(),
+        };
+        assert!(announced(1, &["a", "b"]).covers(&announced(1, &["b"])));
+        assert!(!announced(1, &["a"]).covers(&announced(1, &["b"])));
+        assert!(!announced(1, &["a"]).covers(&announced(2, &["a"])));
+    }
+
+    #[test]
+    fn an_intent_of_a_version_without_adoption_claims_none() {
+        let mut value = serde_json::to_value(intent()).unwrap();
+        value["roles"]["flow"].as_object_mut().unwrap().remove("adopted");
+        let older = Intent::read(Some(&value.to_string()), "u1").unwrap();
+        assert_eq!(older.adopted(Role::Flow), None);
+        assert_eq!(intent().adopted(Role::Flow), Some("flow-id"));
+        assert_eq!(intent().adopted(Role::Dataset), None);
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! Reading order: [`marker`] and [`intent`] (who owns what), [`plan`] (the state machine), [`outcome`] (what a pass ended
 //! with and what the user sees of it).
 
+pub mod adoption;
 pub mod approval;
 pub mod catalogue;
 pub mod drift;
+pub mod freshness;
 pub mod intent;
 pub mod lookup;
 pub mod mapping;

@@ -147,7 +147,7 @@ pub fn plan(facts: &Facts) -> Step {
     if facts.deleting { plan_deletion(facts) } else { plan_existence(facts) }
 }
 
-/// Creates in the order of the roles, and takes care of existing objects only when every role has one.
+/// Goes through the roles in their order: what later objects build upon exists and is as it should be before they are created.
 fn plan_existence(facts: &Facts) -> Step {
     if facts.claim == ClaimState::Missing {
         return Step::Claim;
@@ -161,8 +161,9 @@ fn plan_existence(facts: &Facts) -> Step {
     facts
         .roles
         .iter()
-        .find_map(|facts_of_role| missing_object(facts.claim, facts_of_role))
-        .or_else(|| facts.roles.iter().find_map(|role| drifted_object(facts.drift_policy, role)))
+        .find_map(|role| {
+            missing_object(facts.claim, role).or_else(|| drifted_object(facts.drift_policy, role))
+        })
         .unwrap_or(Step::Rest)
 }
 
@@ -298,10 +299,10 @@ mod tests {
                 Step::Create(Flow),
             ),
             (
-                "drift waits until every object exists",
+                "what a later object builds upon is corrected before that is created",
                 Fresh,
                 vec![drifted(), Standing::Unsent],
-                Step::Create(TargetConnection),
+                Step::Update(Dataset),
             ),
             ("drift is corrected", Old, vec![owned(), drifted()], Step::Update(TargetConnection)),
             (

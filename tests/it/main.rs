@@ -4,4 +4,5 @@ mod api;
 mod cluster;
 mod contract;
 mod driver;
+mod packaging;
 mod support;

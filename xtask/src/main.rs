@@ -6,6 +6,7 @@ mod control_plane;
 mod crds;
 mod demo;
 mod import_check;
+mod manifests;
 mod report;
 mod test_command;
 mod tools;
@@ -28,9 +29,15 @@ enum Command {
     Demo(demo::Args),
     /// Run everything that CI runs, and end with a table of what took how long.
     Test(test_command::Args),
-    /// Write `crds/*.yaml` from the types in `src/api`.
+    /// Write `crds` and the CRDs of the chart from the types in `src/api`.
     Crds {
         /// Write nothing; fail and show the difference if a committed file is not as generated.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write `deploy/{rbac,base,namespaced}` from the chart.
+    Manifests {
+        /// Write nothing; fail and show the difference if a committed file is not as rendered.
         #[arg(long)]
         check: bool,
     },
@@ -45,6 +52,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test_command::run(&args),
         Command::Crds { check } => crds::run(check),
+        Command::Manifests { check } => manifests::run(check),
         Command::ImportCheck => import_check::run(),
         Command::ControlPlane(args) => control_plane::run(args),
     };

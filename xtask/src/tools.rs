@@ -1,6 +1,7 @@
-//! What several commands need: the root, an async runtime, signals, and running other programs.
+//! What several commands need: the root, an async runtime, signals, generated files, and running other programs.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -45,4 +46,47 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("{shown} ended with {status}");
     }
     Ok(())
+}
+
+/// Writes generated files into a folder that holds nothing else.
+pub fn write(folder: &Path, files: &[(String, String)]) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if !files.iter().any(|(name, _)| path.ends_with(name)) {
+            fs::remove_file(&path)?;
+            println!("removed {}", path.display());
+        }
+    }
+    for (name, content) in files {
+        let path = folder.join(name);
+        if fs::read_to_string(&path).is_ok_and(|old| old == *content) {
+            continue;
+        }
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+        println!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
+/// Fails and shows the difference if a folder is not as [`write()`] would leave it.
+pub fn compare(folder: &Path, files: &[(String, String)], source: &str, command: &str) -> Result<()> {
+    let expected = tempfile::tempdir()?;
+    for (name, content) in files {
+        fs::write(expected.path().join(name), content)?;
+    }
+    // Exit code 1 means that there are differences, anything above that they could not be found.
+    let diff = Command::new("diff").arg("-ruN").arg(folder).arg(expected.path()).output();
+    let diff = diff.context("cannot run diff")?;
+    match diff.status.code() {
+        Some(0) => Ok(()),
+        Some(1) => {
+            print!("{}", String::from_utf8_lossy(&diff.stdout));
+            bail!(
+                "{} is not as generated from {source}: run `{command}` and commit the result",
+                folder.display()
+            )
+        }
+        _ => bail!("diff failed: {}", String::from_utf8_lossy(&diff.stderr)),
+    }
 }

@@ -6,6 +6,8 @@ mod inventory;
 mod objects;
 mod seed;
 
+pub use self::objects::edit_named;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

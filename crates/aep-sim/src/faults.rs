@@ -68,6 +68,8 @@ pub enum Action {
     DelayMs(Delay),
     /// The call is done, but the body of the answer is spoilt.
     ReplaceBody(Spoilt),
+    /// Somebody else edits the object that the call names, right before the call is done.
+    Edit(Edit),
     /// Nothing is done and no answer comes.
     Hang,
     /// The call is done and no answer comes.
@@ -86,6 +88,17 @@ pub struct Canned {
     /// Headers.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+}
+
+/// An edit by somebody else, free of the service's rules.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Edit {
+    /// A JSON Patch of the document.
+    pub patch: Vec<Value>,
+    /// Whose edit it is; by default the UI's.
+    #[serde(default)]
+    pub client: Option<String>,
 }
 
 /// A delay in milliseconds.

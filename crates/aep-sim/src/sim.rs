@@ -140,7 +140,7 @@ impl Sim {
             }
             _ => {}
         }
-        let reply = self.execute(&incoming, seq);
+        let reply = self.execute(&incoming, seq, strike.action.as_ref());
         sleep(strike.delay.after).await;
         self.deliver(&incoming, seq, reply, strike.action).await
     }
@@ -156,10 +156,14 @@ impl Sim {
         (seq, strike)
     }
 
-    fn execute(&self, incoming: &Incoming, seq: u64) -> Reply {
+    fn execute(&self, incoming: &Incoming, seq: u64, action: Option<&Action>) -> Reply {
         let real_ms = self.real_ms();
         let mut world = self.world();
         world.advance(real_ms);
+        if let Some(Action::Edit(edit)) = action {
+            let now_ms = world.virtual_ms(real_ms);
+            control::edit_named(&mut world, incoming, edit, now_ms);
+        }
         let reply = gateway::answer(&mut world, incoming, seq, real_ms);
         world.journal.update(seq, |entry| {
             entry.executed = true;

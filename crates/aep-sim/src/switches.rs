@@ -155,6 +155,10 @@ pub struct Switches {
     pub list_lag_ms: i64,
     /// How long a write stays invisible in a GET by id. A PATCH or DELETE sees the object at once.
     pub get_lag_ms: i64,
+    /// How long the full form of a schema shows the fields that it had before its last change.
+    pub schema_lag_ms: i64,
+    /// Whether a second descriptor of one type on one field is accepted; Adobe's documents do not say.
+    pub second_descriptor_allowed: bool,
     /// How complete explore is.
     pub explore: ExploreMode,
     /// How long every call takes, in real milliseconds.
@@ -211,6 +215,8 @@ impl Default for Switches {
             labelled_in_lists: false,
             list_lag_ms: 0,
             get_lag_ms: 0,
+            schema_lag_ms: 0,
+            second_descriptor_allowed: false,
             explore: ExploreMode::default(),
             latency_ms: 0,
             missing_sandbox: MissingSandbox::default(),

@@ -1,6 +1,6 @@
 //! The API server's audit log, read as what happened: who did what to which object, with which answer.
 //!
-//! The policy of the control plane logs our kinds, Secrets, Events, Leases and CRDs at level Metadata, so no body and no
+//! The policy of the control plane logs our kinds, Secrets, Events, Leases, namespaces and CRDs at level Metadata, so no body and no
 //! secret is in it.
 
 use std::path::{Path, PathBuf};

@@ -198,6 +198,15 @@ pub struct OperationStatus {
     pub errors: Vec<OperationError>,
 }
 
+impl OperationStatus {
+    /// Whether the service says that it is still at it.
+    pub fn is_under_way(&self) -> bool {
+        let value = self.value.as_deref().map(loose::word).unwrap_or_default();
+        ["inprogress", "processing", "started", "running", "queued", "pending", "waiting"]
+            .contains(&value.as_str())
+    }
+}
+
 /// One thing that went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "Value")]

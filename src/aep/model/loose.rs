@@ -20,6 +20,11 @@ pub(in crate::aep) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     Ok(to_text(&Value::deserialize(deserializer)?))
 }
 
+/// Text for people to read: as [`text`], in one line and without what could forge what a reader sees.
+pub(in crate::aep) fn shown<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(text(deserializer)?.map(|text| crate::aep::redact::shown(&text)))
+}
+
 /// A flag, given as a boolean or as text; anything else is absent.
 pub(in crate::aep) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     Ok(to_flag(&Value::deserialize(deserializer)?))

@@ -57,8 +57,11 @@ pub struct Meta {
     #[serde(default, deserialize_with = "loose::text")]
     pub created_client: Option<String>,
     /// The client id that last wrote it.
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "loose::shown")]
     pub updated_client: Option<String>,
+    /// The account that last wrote it, for people to read.
+    #[serde(default, deserialize_with = "loose::shown")]
+    pub updated_by: Option<String>,
     /// The id of the sandbox; another one under the same name means that the sandbox was reset.
     #[serde(default, deserialize_with = "loose::text")]
     pub sandbox_id: Option<String>,

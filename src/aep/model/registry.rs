@@ -50,6 +50,8 @@ pub struct Resource {
     pub version: Option<String>,
     /// The whole answer.
     pub raw: Value,
+    /// The identity descriptors of a schema, where they were asked for.
+    pub identities: Vec<Descriptor>,
 }
 
 impl Resource {
@@ -80,6 +82,7 @@ impl From<Value> for Resource {
             description: member("description"),
             version: member("version"),
             raw,
+            identities: Vec::new(),
         }
     }
 }
@@ -100,8 +103,17 @@ pub struct Descriptor {
     pub namespace: Option<String>,
     /// Whether it is the schema's primary identity.
     pub is_primary: bool,
+    /// The client id that made it.
+    pub created_client: Option<String>,
     /// The whole answer.
     pub raw: Value,
+}
+
+impl Descriptor {
+    /// Whether it makes a field an identity.
+    pub fn is_identity(&self) -> bool {
+        self.kind == "xdm:descriptorIdentity"
+    }
 }
 
 impl From<Value> for Descriptor {
@@ -113,6 +125,8 @@ impl From<Value> for Descriptor {
             schema: member("xdm:sourceSchema").unwrap_or_default(),
             property: member("xdm:sourceProperty"),
             namespace: member("xdm:namespace"),
+            created_client: member("createdClient")
+                .or_else(|| loose::to_text(raw.pointer("/meta:registryMetadata/xdm:createdClientId")?)),
             is_primary: raw.get("xdm:isPrimary").and_then(loose::to_flag).unwrap_or_default(),
             raw,
         }

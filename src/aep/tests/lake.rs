@@ -60,10 +60,13 @@ async fn a_written_set_needs_a_usable_id_and_version() {
         assert!(error.is_ambiguous(), "{body}");
     }
     let next = session(&Fake::answering([set_answer(&json!("1"))]));
-    assert_eq!(next.put_mapping_set(&gate, SET_ID, &set()).await.expect("put").version, 1);
+    assert_eq!(
+        next.put_mapping_set(permit(&next).await, &gate, SET_ID, &set()).await.expect("put").version,
+        1
+    );
     let other = session(&Fake::answering([set_answer(&json!(1))]));
     let error = other
-        .put_mapping_set(&gate, "00000000000000000000000000000000", &set())
+        .put_mapping_set(permit(&other).await, &gate, "00000000000000000000000000000000", &set())
         .await
         .expect_err("another set");
     assert!(error.is_ambiguous());

@@ -185,7 +185,7 @@ async fn nothing_leaves_through_a_closed_gate() {
         session.action(&gate, id, FlowAction::Disable).await.expect_err("closed"),
         session.create_run(permit(&session).await, &gate, &run).await.expect_err("closed"),
         session.create_mapping_set(permit(&session).await, &gate, &set).await.expect_err("closed"),
-        session.put_mapping_set(&gate, id, &set).await.expect_err("closed"),
+        session.put_mapping_set(permit(&session).await, &gate, id, &set).await.expect_err("closed"),
         session.create_resource(permit(&session).await, &gate, kind, &body).await.expect_err("closed"),
         session.patch_resource(&gate, kind, id, &patch).await.expect_err("closed"),
         session.delete_resource(&gate, kind, id).await.expect_err("closed"),

@@ -7,7 +7,10 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use super::parent::{Parent, base_of, exists, output_of, reach_by_source, read, readiness};
-use super::{common_fields, display_name, flow_checks, flow_replace, flow_update, history, runs};
+use super::{
+    adoption, common_fields, display_name, flow_checks, flow_replace, flow_start, flow_update, history,
+    on_demand, runs,
+};
 use crate::aep::model;
 use crate::api::condition::Reason;
 use crate::api::flow::{Frequency, ManagedDataset};
@@ -15,6 +18,7 @@ use crate::api::policy::{DeletionPolicy, UpstreamDeletionPolicy};
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 use crate::api::{IngestionFlow, IngestionFlowStatus, IngestionMapping, StripeSourceConnection};
+use crate::controller::adoption::Named;
 use crate::controller::context::Context;
 use crate::controller::managed::{Change, External, Managed, Parting, Post, Report, Shape};
 use crate::controller::site::Site;
@@ -29,6 +33,8 @@ pub struct Refs {
     pub(super) source_id: String,
     pub(super) mapping: model::MappingSetRef,
     pub(super) schema_id: String,
+    /// Whether the schema takes part in Profile because the mapping asks for it.
+    pub(super) profile: bool,
     pub(super) existing_dataset: Option<String>,
     /// What a new flow on these references would have to wait for.
     pub(super) unready: Option<Obstacle>,
@@ -45,6 +51,8 @@ pub struct Desired {
     pub(super) mapping_id: String,
     pub(super) mapping_version: i64,
     pub(super) schema_id: String,
+    /// Whether the managed dataset feeds Profile.
+    pub(super) profile: bool,
     pub(super) dataset: Option<String>,
     pub(super) frequency: &'static str,
     pub(super) interval: Option<i64>,
@@ -93,18 +101,25 @@ impl Managed for IngestionFlow {
     }
 
     fn unserved(&self) -> Option<&'static str> {
-        let fields = [
-            (self.spec.adopt.is_some(), "spec.adopt"),
-            (
-                self.managed_dataset().is_some_and(|managed| managed.adopt.is_some()),
-                "spec.dataset.managed.adopt",
-            ),
-            (
-                self.spec.on_upstream_deletion == UpstreamDeletionPolicy::Recreate,
-                "spec.onUpstreamDeletion: Recreate",
-            ),
-        ];
+        let fields = [(
+            self.spec.on_upstream_deletion == UpstreamDeletionPolicy::Recreate,
+            "spec.onUpstreamDeletion: Recreate",
+        )];
         fields.into_iter().find_map(|(used, field)| used.then_some(field))
+    }
+
+    fn adopts(&self, role: Role, read: &BTreeMap<Role, Object>) -> Option<Named> {
+        let flow = self.spec.adopt.as_ref().map(|adopt| &adopt.flow_id);
+        let dataset = self.managed_dataset().and_then(|managed| managed.adopt.as_ref());
+        match (role, read.get(&Role::Flow)) {
+            (Role::Flow, _) => adoption::named(role, flow),
+            (Role::Dataset, _) => adoption::named(role, dataset.map(|adopt| &adopt.id)),
+            // The target connection comes with its dataflow.
+            (_, Some(Object::Flow(read))) => {
+                adoption::named(role, flow.and_then(|_| read.target_connection_ids.first()))
+            }
+            _ => None,
+        }
     }
 
     fn upstream_name(&self, role: Role) -> String {
@@ -156,6 +171,7 @@ impl Managed for IngestionFlow {
             source_id: source.external.id,
             mapping: model::MappingSetRef { id: output.mapping_set, version: output.version },
             schema_id: output.schema_id,
+            profile: output.profile,
             existing_dataset,
             held_start: i64::try_from(cx.settings.held_start.as_secs()).unwrap_or(i64::MAX / 4),
         })
@@ -193,6 +209,7 @@ impl Managed for IngestionFlow {
             mapping_id: refs.mapping.id.clone(),
             mapping_version: refs.mapping.version,
             schema_id: refs.schema_id.clone(),
+            profile: refs.profile && self.managed_dataset().is_some(),
             dataset: refs
                 .existing_dataset
                 .clone()
@@ -258,14 +275,18 @@ impl Managed for IngestionFlow {
         flow_update::drift(shape, role, object)
     }
 
+    fn refuse_unfit(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle> {
+        adoption::unfit_flow(shape, role, object)
+    }
+
     async fn create(
         &self,
-        cx: &Context,
+        _: &Context,
         shape: &Shape<'_, Self>,
         role: Role,
         post: Post<'_>,
     ) -> Result<ExternalObject, Obstacle> {
-        flow_update::create(self, cx, shape, role, post).await
+        flow_update::create(self, shape, role, post).await
     }
 
     async fn update(
@@ -284,7 +305,9 @@ impl Managed for IngestionFlow {
         looked: bool,
         report: &mut Report<Self::Status>,
     ) -> Result<(), Obstacle> {
-        report.status.effective_start_time = shape.effective_start().map(whole_seconds);
+        let start = flow_start::effective(shape, report.status.effective_start_time.take());
+        report.status.effective_start_time = start;
+        report.ignored = flow_start::ignored(shape);
         if shape.created.contains(&Role::Flow)
             && shape.cut().is_none()
             && let Some(until) = history::of(shape).await?
@@ -294,24 +317,21 @@ impl Managed for IngestionFlow {
             );
             report.events.push((Reason::Created, note));
         }
+        let mut next_look = None;
         if looked && !shape.created.contains(&Role::Flow) {
-            let runs = shape.site().session.runs(shape.id(Role::Flow)?, runs::ASKED).await?;
-            runs::note(&mut report.status, &runs);
+            next_look = runs::look(self, shape, report).await?;
         }
-        runs::judge(self, cx.now(), report);
+        runs::judge(self, shape.now, report);
         if !self.spec.enabled {
             // The far start has to be moved on before it passes.
-            cx.memory.ask_for_check(&self.uid().unwrap_or_default());
-            report.recheck = Some(cx.settings.held_start / 4);
+            next_look = Some(cx.settings.held_start / 4);
         }
-        Ok(())
+        if let Some(wait) = next_look {
+            cx.memory.ask_for_check(shape.uid);
+            report.look_again_in(wait);
+        }
+        on_demand::consider(self, cx, shape, report).await
     }
-}
-
-fn whole_seconds(time: Timestamp) -> k8s_openapi::apimachinery::pkg::apis::meta::v1::Time {
-    k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
-        Timestamp::from_second(time.as_second()).unwrap_or(time),
-    )
 }
 
 /// A flow lives in one organisation and sandbox; looked for in another, it would seem to be gone.

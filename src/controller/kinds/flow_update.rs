@@ -1,33 +1,27 @@
 //! The objects of a flow: what is sent at creation, what may differ later, and the patches that put it back.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::flow::dataset_id;
-use super::flow_checks::refuse_other_schema;
-use super::history;
 use super::mapping_checks::schema_ref;
+use super::{flow_dataset, flow_start, history};
 use crate::aep::{FlowAction, Patch, model, spec};
 use crate::api::IngestionFlow;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
-use crate::controller::context::Context;
 use crate::controller::described;
 use crate::controller::managed::{Change, Managed, Post, Shape};
-use crate::controller::upstream::{self, MARKER_TAG, OWNER_TAG, Object};
+use crate::controller::upstream::{self, Object};
 use crate::domain::drift::Drift;
 use crate::domain::outcome::{Class, Obstacle};
-use crate::domain::schedule::Start;
 
 type FlowShape<'a> = Shape<'a, IngestionFlow>;
 
 /// Sends the POST for a role of a flow.
 pub(super) async fn create(
     flow: &IngestionFlow,
-    cx: &Context,
     shape: &FlowShape<'_>,
     role: Role,
     post: Post<'_>,
@@ -41,7 +35,7 @@ pub(super) async fn create(
                 name: flow.upstream_name(role),
                 description: desired.description.clone(),
                 schema_ref: schema_ref(&desired.schema_id),
-                tags: tags(shape),
+                tags: flow_dataset::tags(shape),
                 enable_error_diagnostics: None,
             };
             let id = session.create_data_set(post.permit, post.gate, &new).await?;
@@ -67,7 +61,7 @@ pub(super) async fn create(
             if let Some(until) = history {
                 history::refuse_second_reading(shape, until)?;
             }
-            let new = new_flow(cx, shape, description, history)?;
+            let new = new_flow(shape, description, history)?;
             Ok(upstream::created(
                 site,
                 role,
@@ -78,7 +72,6 @@ pub(super) async fn create(
 }
 
 fn new_flow(
-    cx: &Context,
     shape: &FlowShape<'_>,
     description: Option<String>,
     history: Option<Timestamp>,
@@ -96,7 +89,7 @@ fn new_flow(
         target_connection_id: shape.id(Role::TargetConnection)?.to_owned(),
         mapping: shape.refs.mapping.clone(),
         schedule: model::NewSchedule {
-            start_time: first_start(cx, shape, history)?,
+            start_time: flow_start::first(shape, history)?,
             frequency: frequency(shape),
             interval: desired.interval.and_then(|interval| u32::try_from(interval).ok()),
             // What a former flow has ingested is not read again.
@@ -104,15 +97,6 @@ fn new_flow(
         },
         options: Some(options),
     })
-}
-
-fn first_start(cx: &Context, shape: &FlowShape<'_>, history: Option<Timestamp>) -> Result<i64, Obstacle> {
-    let claimed = shape.effective_start().ok_or_else(|| Obstacle::bug("the claim should hold the start"))?;
-    let effective = match history {
-        Some(until) => history::resumed_start(until, shape.desired.start, cx.now()),
-        None => claimed.as_second(),
-    };
-    Ok(Start::first(cx.now().as_second(), shape.desired.enabled, effective, shape.refs.held_start))
 }
 
 /// Whether the first run takes what lies before the start: for a flow that replaced another one, the replacement says so.
@@ -130,32 +114,11 @@ fn percent(percent: i64) -> f64 {
     percent as f64
 }
 
-/// The tags of a managed dataset: the marker decides, the owner narrows a look-up.
-fn tags(shape: &FlowShape<'_>) -> BTreeMap<String, Vec<String>> {
-    let marker = shape.marker(Role::Dataset);
-    BTreeMap::from([
-        (MARKER_TAG.to_owned(), vec![marker.to_string()]),
-        (OWNER_TAG.to_owned(), vec![marker.owner.to_string()]),
-    ])
-}
-
 /// The difference of one object of a flow.
 pub(super) fn drift(shape: &FlowShape<'_>, role: Role, object: &Object) -> Drift {
     let desired = shape.desired;
     match object {
-        Object::DataSet(data_set) => {
-            let marker = object.marker().map(|marker| marker.to_string()).unwrap_or_default();
-            let schema = if refuse_other_schema(data_set, &desired.schema_id).is_ok() {
-                desired.schema_id.as_str()
-            } else {
-                "another schema"
-            };
-            Drift::default().field("marker", shape.marker(role), marker).field(
-                "dataset schema",
-                &desired.schema_id,
-                schema,
-            )
-        }
+        Object::DataSet(data_set) => flow_dataset::drift(shape, object, data_set),
         Object::TargetConnection(target) => {
             described::drift(shape, role, object, &desired.name, desired.description.as_deref()).field(
                 "dataset",
@@ -175,6 +138,10 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
         .mapping()
         .map(|(_, mapping)| format!("{} version {}", mapping.id, mapping.version.unwrap_or_default()));
     let schedule = &observed.schedule;
+    let keeps = shape.is_adopted(role);
+    let start = flow_start::of(shape, observed);
+    let start = if keeps && desired.start.is_none() { start.shown } else { start.wanted() };
+    let shown_percent = options.partial_ingestion_percent.unwrap_or_default();
     let drift = described::drift(shape, role, object, &desired.name, desired.description.as_deref())
         .field(
             "sourceConnectionRef",
@@ -192,11 +159,7 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
             schedule.frequency.as_ref().map(model::Frequency::as_str).unwrap_or_default(),
         )
         .field("schedule.interval", shown(desired.interval), shown(schedule.interval))
-        .field(
-            "schedule.startTime",
-            start_of(shape, observed).wanted(),
-            schedule.start_time.unwrap_or_default(),
-        )
+        .field("schedule.startTime", start, schedule.start_time.unwrap_or_default())
         .field("enabled", desired.enabled, observed.runs())
         .field(
             "errorDiagnostics",
@@ -205,9 +168,12 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
         )
         .field(
             "partialIngestion",
-            desired.partial_percent.map_or(0.0, percent),
-            options.partial_ingestion_percent.unwrap_or_default(),
+            desired.partial_percent.map_or(if keeps { shown_percent } else { 0.0 }, percent),
+            shown_percent,
         );
+    if keeps && desired.labels.is_empty() {
+        return drift;
+    }
     drift.field("accessLabels", sorted(&desired.labels), sorted(&observed.labels))
 }
 
@@ -221,18 +187,6 @@ fn sorted(labels: &[String]) -> String {
     labels.join(", ")
 }
 
-fn start_of(shape: &FlowShape<'_>, observed: &model::Flow) -> Start {
-    let shown = observed.schedule.start_time.unwrap_or_default();
-    let effective = shape.desired.start.or_else(|| shape.effective_start().map(Timestamp::as_second));
-    Start {
-        now: crate::clock::now().as_second(),
-        enabled: shape.desired.enabled,
-        effective: effective.unwrap_or(shown),
-        shown,
-        held: shape.refs.held_start,
-    }
-}
-
 /// Changes one object of a flow.
 pub(super) async fn update(
     flow: &IngestionFlow,
@@ -240,7 +194,7 @@ pub(super) async fn update(
     change: Change<'_>,
 ) -> Result<ExternalObject, Obstacle> {
     match change.object {
-        Object::DataSet(data_set) => update_dataset(flow, shape, &change, data_set).await,
+        Object::DataSet(data_set) => flow_dataset::update(flow, shape, &change, data_set).await,
         Object::TargetConnection(_) => {
             refuse_replacement(&change, "dataset")?;
             let patch =
@@ -264,30 +218,6 @@ fn refuse_replacement(change: &Change<'_>, field: &'static str) -> Result<(), Ob
             change.role
         ),
     ))
-}
-
-async fn update_dataset(
-    flow: &IngestionFlow,
-    shape: &FlowShape<'_>,
-    change: &Change<'_>,
-    data_set: &model::DataSet,
-) -> Result<ExternalObject, Obstacle> {
-    refuse_other_schema(data_set, &shape.desired.schema_id)?;
-    let session = &shape.site().session;
-    let mut patch = Patch::new();
-    if change.drift.has("description") {
-        patch = patch.add("/description", shape.desired.description.clone().unwrap_or_default());
-    }
-    if data_set.tags.is_empty() {
-        patch = patch.add("/tags", json!(tags(shape)));
-    } else {
-        for (key, values) in tags(shape) {
-            patch = patch.add(format!("/tags/{}", Patch::segment(&key)), json!(values));
-        }
-    }
-    session.patch_data_set(change.gate, &data_set.id, &patch).await?;
-    tracing::info!(dataset = data_set.id, flow = flow.metadata.name, "attached a retained dataset");
-    Ok(change.object.external(change.role, shape.site()))
 }
 
 /// One mutating call: disable first, then the patch, enable last.
@@ -328,7 +258,7 @@ async fn update_flow(
 
 /// The far start of a flow that was held too long has passed and can no longer be moved: enabled now, it would run before its time.
 fn refuse_early_run(shape: &FlowShape<'_>, observed: &model::Flow) -> Result<(), Obstacle> {
-    let start = start_of(shape, observed);
+    let start = flow_start::of(shape, observed);
     if !start.would_run_early() {
         return Ok(());
     }
@@ -363,7 +293,7 @@ fn patch_of(shape: &FlowShape<'_>, change: &Change<'_>, observed: &model::Flow) 
         patch = patch.add("/scheduleParams/interval", interval);
     }
     if drift.has("schedule.startTime") {
-        patch = patch.replace("/scheduleParams/startTime", start_of(shape, observed).wanted());
+        patch = patch.replace("/scheduleParams/startTime", flow_start::of(shape, observed).wanted());
     }
     if drift.has("mappingRef") {
         let at = observed.mapping().map_or(0, |(at, _)| at);

@@ -1,11 +1,13 @@
 //! `IngestionMapping`: a managed field group and schema where spec asks for them, and a mapping set that Data Prep has validated.
 
+use std::collections::BTreeMap;
+
 use kube::ResourceExt;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::parent::{base_of, exists, holding, reach_by_source, read};
-use super::{common_fields, display_name, mapping_checks, mapping_update};
+use super::{adoption, common_fields, display_name, mapping_checks, mapping_schema, mapping_update};
 use crate::aep::model::{self, ResourceKind};
 use crate::api::condition::{ConditionType, Reason};
 use crate::api::mapping::{ManagedSchema, RowFailure, RowType};
@@ -13,15 +15,18 @@ use crate::api::policy::DeletionPolicy;
 use crate::api::role::Role;
 use crate::api::source_connection::ResourcePath;
 use crate::api::status::{ExternalObject, MAX_FAILURES, MAX_TEXT, MAX_WORD, bounded};
-use crate::api::{IngestionFlow, IngestionMapping, IngestionMappingStatus, StripeSourceConnection};
+use crate::api::{INTENT, IngestionFlow, IngestionMapping, IngestionMappingStatus, StripeSourceConnection};
+use crate::controller::adoption::Named;
 use crate::controller::context::Context;
-use crate::controller::managed::{Change, External, Finding, Managed, Post, Report, Shape};
+use crate::controller::managed::{Before, Change, External, Finding, Managed, Post, Report, Shape};
 use crate::controller::site::Site;
 use crate::controller::upstream::{self, Object};
 use crate::domain::drift::Drift;
+use crate::domain::intent::Intent;
 use crate::domain::mapping::{
-    Row, field_group_body, field_group_definition, fill_tenant, rows, schema_body, unseen_sources,
+    IdentityField, Row, field_group_body, fill_tenant, identity_fields, rows, schema_body, unseen_sources,
 };
+use crate::domain::marker::Marker;
 use crate::domain::outcome::Obstacle;
 
 /// What a mapping refers to.
@@ -41,6 +46,10 @@ pub struct Desired {
     pub(super) existing_schema: Option<String>,
     /// Fields below the tenant namespace of a managed schema.
     pub(super) properties: Option<Value>,
+    /// Identities of a managed schema.
+    pub(super) identities: Vec<IdentityField>,
+    /// Whether a managed schema takes part in Profile.
+    pub(super) profile: bool,
     #[serde(serialize_with = "serialize_rows")]
     pub(super) rows: Vec<Row>,
 }
@@ -69,9 +78,24 @@ impl IngestionMapping {
         self.spec.target_schema.managed.as_ref()
     }
 
-    /// The name of the mapping set: Data Prep has no description, so the marker stands in the name.
-    pub(super) fn set_name(shape: &Shape<'_, Self>) -> String {
-        format!("{} {}", shape.desired.name, shape.marker(Role::MappingSet))
+    /// Whether the schema has identities, or may have some of ours that spec no longer asks for.
+    fn may_have_identities(&self, schema: &model::Resource) -> bool {
+        let uid = self.uid().unwrap_or_default();
+        let intent = Intent::read(self.annotations().get(INTENT).map(String::as_str), &uid);
+        let is_announced = intent.is_some_and(|intent| intent.changes.contains_key(&Role::Schema));
+        // A predecessor may have given it some.
+        let marker = Marker::find_in(schema.description.as_deref().unwrap_or_default());
+        let is_new_here = marker.is_none_or(|marker| marker.uid != uid);
+        let is_asked_for = self.managed().is_some_and(|managed| !managed.identities.is_empty());
+        is_asked_for || is_announced || is_new_here || schema.is_in_union()
+    }
+
+    /// The name of the mapping set: Data Prep has no description, so the marker stands in the name. An adopted set keeps the name that was
+    /// `observed` where spec gives none.
+    pub(super) fn set_name(shape: &Shape<'_, Self>, observed: Option<&str>) -> String {
+        let keeps = shape.unsaid.name && shape.is_adopted(Role::MappingSet);
+        let own = observed.filter(|_| keeps).map(Marker::text_before);
+        format!("{} {}", own.unwrap_or(&shape.desired.name), shape.marker(Role::MappingSet))
     }
 
     /// The `$id` of the target schema, once it is known.
@@ -104,16 +128,14 @@ impl Managed for IngestionMapping {
 
     fn unserved(&self) -> Option<&'static str> {
         let managed = self.managed();
-        let fields = [
-            (self.spec.adopt.is_some(), "spec.adopt"),
-            (managed.is_some_and(|managed| managed.adopt.is_some()), "spec.targetSchema.managed.adopt"),
-            (
-                managed.is_some_and(|managed| !managed.identities.is_empty()),
-                "spec.targetSchema.managed.identities",
-            ),
-            (managed.is_some_and(|managed| managed.profile), "spec.targetSchema.managed.profile"),
-        ];
+        let fields =
+            [(managed.is_some_and(|managed| managed.adopt.is_some()), "spec.targetSchema.managed.adopt")];
         fields.into_iter().find_map(|(used, field)| used.then_some(field))
+    }
+
+    fn adopts(&self, role: Role, _: &BTreeMap<Role, Object>) -> Option<Named> {
+        let adopt = self.spec.adopt.as_ref().filter(|_| role == Role::MappingSet);
+        adoption::named(role, adopt.map(|adopt| &adopt.mapping_set_id))
     }
 
     fn upstream_name(&self, role: Role) -> String {
@@ -172,22 +194,24 @@ impl Managed for IngestionMapping {
     }
 
     fn desired(&self, refs: &Refs) -> Result<Desired, Obstacle> {
-        let invalid = |problem| mapping_checks::invalid_rows(&problem);
-        let rows = rows(&self.spec, refs.resource)
+        let managed = self.managed();
+        let (rows, properties) = rows(&self.spec, refs.resource)
             .and_then(|rows| fill_tenant(rows, &refs.tenant))
-            .map_err(invalid)?;
-        let properties = match self.managed() {
-            Some(managed) => {
-                crate::domain::mapping::check_class(&rows, &managed.class_id).map_err(invalid)?;
-                Some(field_group_definition(&rows, &refs.tenant).map_err(invalid)?)
-            }
-            None => None,
-        };
+            .and_then(|rows| {
+                let definition = |managed| mapping_checks::definition(managed, &rows, &refs.tenant);
+                let properties = managed.map(definition).transpose()?;
+                Ok((rows, properties))
+            })
+            .map_err(|problem| mapping_checks::invalid_rows(&problem))?;
         Ok(Desired {
             name: self.upstream_name(Role::MappingSet),
             tenant: refs.tenant.clone(),
             existing_schema: refs.existing_schema.clone(),
             properties,
+            identities: managed
+                .map(|managed| identity_fields(&managed.identities, &refs.tenant))
+                .unwrap_or_default(),
+            profile: managed.is_some_and(|managed| managed.profile),
             rows,
         })
     }
@@ -205,8 +229,30 @@ impl Managed for IngestionMapping {
         }
     }
 
+    /// Identities and the union tag come after the schema.
+    fn observe_after_create(&self, role: Role) -> bool {
+        role == Role::Schema && self.managed().is_some_and(|managed| !managed.identities.is_empty())
+    }
+
+    async fn complete(&self, refs: &Refs, role: Role, object: &mut Object) -> Result<(), Obstacle> {
+        match object {
+            Object::Resource(schema) if role == Role::Schema && self.may_have_identities(schema) => {
+                mapping_schema::complete(&refs.site, schema).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn drift(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Drift {
         mapping_update::drift(self, shape, role, object)
+    }
+
+    fn refuse_unfit(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle> {
+        adoption::unfit_mapping_set(shape, role, object)
+    }
+
+    fn differences(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Vec<String> {
+        mapping_update::differences(self, shape, role, object)
     }
 
     async fn create(
@@ -244,19 +290,32 @@ impl Managed for IngestionMapping {
             }
             _ => {
                 let schema_id = Self::schema_id(shape)?;
-                if shape.created.contains(&Role::Schema) {
+                // A schema that was there at the claim was checked against before it.
+                let is_new = |role| shape.created.contains(&role) || shape.patched.contains(&role);
+                if is_new(Role::Schema) || is_new(Role::FieldGroup) {
                     mapping_checks::check_rows(shape, schema_id).await?;
                 }
                 let set = session
                     .create_mapping_set(
                         post.permit,
                         post.gate,
-                        &shape.desired.mapping_set(Self::set_name(shape), schema_id),
+                        &shape.desired.mapping_set(Self::set_name(shape, None), schema_id),
                     )
                     .await?;
                 Ok(upstream::external(site, role, set.id, Some(set.version.to_string())))
             }
         }
+    }
+
+    async fn before_update(
+        &self,
+        cx: &Context,
+        shape: &Shape<'_, Self>,
+        role: Role,
+        object: &Object,
+        drift: &Drift,
+    ) -> Result<Before, Obstacle> {
+        mapping_update::before(self, cx, shape, (role, object), drift).await
     }
 
     async fn update(
@@ -279,6 +338,7 @@ impl Managed for IngestionMapping {
         status.mapping_set_version = upstream::version_of(shape.external.get(&Role::MappingSet));
         status.schema_id = Some(Self::schema_id(shape)?.to_owned());
         status.resource_path = Some(shape.refs.resource);
+        status.profile = shape.desired.profile.then_some(true);
         status.tenant = Some(shape.desired.tenant.clone());
         status.rows = i64::try_from(shape.desired.rows.len()).ok();
         status.failures = Vec::new();

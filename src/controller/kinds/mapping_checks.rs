@@ -1,16 +1,26 @@
 //! What a mapping asks of Adobe before it writes: the tenant, the schema that exists, preflight and validation of the rows.
 
+use std::time::Duration;
+
+use serde_json::Value;
+
 use super::parent::is_applied;
 use crate::aep::model::ResourceKind;
 use crate::aep::{self, spec};
 use crate::api::IngestionMapping;
 use crate::api::condition::Reason;
-use crate::api::mapping::RowFailure;
+use crate::api::mapping::{ManagedSchema, RowFailure};
 use crate::controller::context::Context;
 use crate::controller::managed::Shape;
 use crate::controller::site::Site;
-use crate::domain::mapping::{InvalidRows, Problem, preflight};
+use crate::controller::upstream;
+use crate::domain::mapping::{
+    InvalidRows, Problem, Row, check_class, check_identities, field_group_definition, preflight,
+};
 use crate::domain::outcome::{Class, Obstacle};
+
+/// How long until the registry is asked again for fields that were added just before.
+const VISIBLE_SOON: Duration = Duration::from_secs(2);
 
 /// The tenant id of the organisation, asked for once.
 pub(super) async fn tenant(cx: &Context, site: &Site) -> Result<String, Obstacle> {
@@ -64,24 +74,49 @@ pub(super) async fn existing_schema(
     }
 }
 
+/// The checks of a managed schema that need no call: what its class requires, the fields below the tenant, and the identities. Returns
+/// the fields.
+pub(super) fn definition(managed: &ManagedSchema, rows: &[Row], tenant: &str) -> Result<Value, InvalidRows> {
+    check_class(rows, &managed.class_id)?;
+    let properties = field_group_definition(rows, tenant)?;
+    check_identities(&managed.identities, &properties, tenant)?;
+    let has_primary = managed.identities.iter().any(|identity| identity.primary == Some(true));
+    if managed.profile && !has_primary {
+        return Err(Problem::NoPrimaryIdentity.into());
+    }
+    Ok(properties)
+}
+
 /// Preflight against the full schema, then Data Prep's own validation. Nothing is written.
 pub(super) async fn check_rows(shape: &Shape<'_, IngestionMapping>, schema_id: &str) -> Result<(), Obstacle> {
     let session = &shape.site().session;
     let schema = session.get_schema_full(schema_id).await?.ok_or_else(|| {
         Obstacle::invalid(Reason::SchemaNotFound, format!("spec.targetSchema: schema {schema_id} does not exist in sandbox {}: create it there, or correct the id", shape.site().sandbox))
     })?;
-    refuse(
-        preflight(&shape.desired.rows, &schema.raw),
-        Reason::DestinationMissing,
-        "the target schema does not fit these rows",
-    )?;
-    let set = shape.desired.mapping_set(IngestionMapping::set_name(shape), schema_id);
+    let failures = preflight(&shape.desired.rows, &schema.raw);
+    wait_until_visible(shape, &failures)?;
+    refuse(failures, Reason::DestinationMissing, "the target schema does not fit these rows")?;
+    let set = shape.desired.mapping_set(IngestionMapping::set_name(shape, None), schema_id);
     let failures = session.validate_mapping_set(&set).await?.into_iter().map(|failure| RowFailure {
         source: failure.source,
         destination: failure.destination,
         reason: failure.message,
     });
     refuse(failures.collect(), Reason::RowsRefused, "Data Prep refuses these rows")
+}
+
+/// The fields of a managed schema are made from the rows: one that the full schema does not show was added just before.
+fn wait_until_visible(shape: &Shape<'_, IngestionMapping>, failures: &[RowFailure]) -> Result<(), Obstacle> {
+    let own = format!("_{}.", shape.desired.tenant);
+    let is_own = |failure: &RowFailure| failure.destination.starts_with(&own);
+    if shape.desired.properties.is_none() || failures.is_empty() || !failures.iter().all(is_own) {
+        return Ok(());
+    }
+    let message = format!(
+        "the managed schema does not show these fields yet: {}: if this lasts, add the field group of this object to the schema in AEP",
+        upstream::some_of(&failures.iter().map(|failure| failure.destination.clone()).collect::<Vec<_>>())
+    );
+    Err(Obstacle::new(Class::Unavailable, Reason::Progressing, message).after(VISIBLE_SOON))
 }
 
 fn refuse(failures: Vec<RowFailure>, reason: Reason, what: &str) -> Result<(), Obstacle> {
@@ -102,9 +137,14 @@ pub(super) fn invalid_rows(problem: &InvalidRows) -> Obstacle {
             | Problem::ExcludeMatchesNothing { .. }
             | Problem::ExcludeWithoutEffect { .. },
         ) => Reason::BuiltinMismatch,
+        Some(problem) if problem.is_about_identities() => Reason::IdentityInvalid,
         _ => Reason::InvalidSpec,
     };
-    Obstacle::invalid(reason, format!("spec.mappings: {problem}"))
+    let field = match reason {
+        Reason::IdentityInvalid => "spec.targetSchema.managed.identities",
+        _ => "spec.mappings",
+    };
+    Obstacle::invalid(reason, format!("{field}: {problem}"))
 }
 
 /// A refused title: titles are unique over all resource types of a sandbox's registry.

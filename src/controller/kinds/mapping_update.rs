@@ -1,25 +1,30 @@
-//! Changes of what a mapping owns: growth of a managed schema, then a new version of the mapping set.
+//! Changes of what a mapping owns: growth of a managed schema, its identities and Profile, then a new version of the mapping set.
 
 use serde_json::Value;
 
-use super::mapping_checks;
+use super::{mapping_schema, mapping_set};
 use crate::aep::Patch;
 use crate::aep::model::{self, ResourceKind};
 use crate::api::IngestionMapping;
 use crate::api::condition::Reason;
+use crate::api::mapping::RowFailure;
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
-use crate::controller::managed::{Change, Shape};
+use crate::controller::adoption::lines;
+use crate::controller::context::Context;
+use crate::controller::managed::{Before, Change, Managed, Shape};
 use crate::controller::upstream::{self, Object};
 use crate::domain::drift::Drift;
-use crate::domain::mapping::{BreakingChange, UpstreamKind, UpstreamRow, growth, row_drift};
+use crate::domain::mapping::{BreakingChange, growth, row_lines};
 use crate::domain::marker::Marker;
 use crate::domain::outcome::Obstacle;
+
+type MappingShape<'a> = Shape<'a, IngestionMapping>;
 
 /// The difference of one object of a mapping.
 pub(super) fn drift(
     mapping: &IngestionMapping,
-    shape: &Shape<'_, IngestionMapping>,
+    shape: &MappingShape<'_>,
     role: Role,
     object: &Object,
 ) -> Drift {
@@ -30,43 +35,41 @@ pub(super) fn drift(
         drift = drift.field("description", description, Marker::text_before(object.description()));
     }
     match object {
-        Object::Resource(resource) if role == Role::FieldGroup => {
-            let (missing, breaking) = match growth_of(shape, resource) {
-                Ok(missing) => (
-                    missing
-                        .iter()
-                        .filter_map(|op| op["path"].as_str().map(str::to_owned))
-                        .collect::<Vec<_>>(),
-                    String::new(),
-                ),
-                Err(breaking) => (Vec::new(), describe(&breaking)),
-            };
-            drift.field("fields", missing.join(", "), "").field("breaking", breaking, "")
-        }
-        Object::Resource(resource) => {
-            let class = mapping
-                .spec
-                .target_schema
-                .managed
-                .as_ref()
-                .map(|managed| managed.class_id.as_str())
-                .unwrap_or_default();
-            drift.field("class", class, resource.class().unwrap_or(class))
-        }
-        Object::MappingSet(set) => drift
-            .field("displayName", IngestionMapping::set_name(shape), set.name.as_deref().unwrap_or_default())
-            .field("rows", row_difference(shape, set), "")
-            .field(
-                "targetSchema",
-                IngestionMapping::schema_id(shape).unwrap_or_default(),
-                set.schema.id.as_str(),
-            ),
+        Object::Resource(resource) if role == Role::FieldGroup => drift.and(growth_drift(shape, resource)),
+        Object::Resource(resource) => drift.and(mapping_schema::drift(mapping, shape, resource)),
+        Object::MappingSet(set) => drift.and(mapping_set::drift(shape, set)),
         _ => drift,
     }
 }
 
+fn growth_drift(shape: &MappingShape<'_>, group: &model::Resource) -> Drift {
+    let path = |op: &Value| op["path"].as_str().map(str::to_owned);
+    match growth_of(shape, group) {
+        Ok(missing) => {
+            let fields: Vec<String> = missing.iter().filter_map(path).collect();
+            Drift::default().field("fields", fields.join(", "), "")
+        }
+        Err(breaking) => Drift::default().field("breaking", describe(&breaking), ""),
+    }
+}
+
+/// Every difference of a set that is to be taken over, each row on a line of its own.
+pub(super) fn differences(
+    mapping: &IngestionMapping,
+    shape: &MappingShape<'_>,
+    role: Role,
+    object: &Object,
+) -> Vec<String> {
+    let mut differences = lines(&drift(mapping, shape, role, object));
+    if let Object::MappingSet(set) = object {
+        differences.retain(|line| !line.starts_with("rows:"));
+        differences.extend(row_lines(&shape.desired.rows, &mapping_set::upstream_rows(set)));
+    }
+    differences
+}
+
 fn growth_of(
-    shape: &Shape<'_, IngestionMapping>,
+    shape: &MappingShape<'_>,
     resource: &model::Resource,
 ) -> Result<Vec<Value>, Vec<BreakingChange>> {
     match &shape.desired.properties {
@@ -80,116 +83,105 @@ fn describe(breaking: &[BreakingChange]) -> String {
     upstream::some_of(&lines)
 }
 
-fn row_difference(shape: &Shape<'_, IngestionMapping>, set: &model::MappingSet) -> String {
-    let kind = |kind: &Option<model::RowKind>| {
-        UpstreamKind::parse(kind.map(model::RowKind::as_str).unwrap_or_default())
-    };
-    let observed: Vec<UpstreamRow> = set
-        .rows
-        .iter()
-        .map(|row| UpstreamRow {
-            kind: kind(&row.kind),
-            source: row.source.clone(),
-            destination: row.destination.clone(),
-        })
-        .collect();
-    let drift = row_drift(&shape.desired.rows, &observed);
-    if drift.is_empty() { String::new() } else { drift.to_string() }
+/// What has to happen before one object of a mapping is changed.
+pub(super) async fn before(
+    mapping: &IngestionMapping,
+    cx: &Context,
+    shape: &MappingShape<'_>,
+    (role, object): (Role, &Object),
+    drift: &Drift,
+) -> Result<Before, Obstacle> {
+    match object {
+        Object::MappingSet(set) => mapping_set::before(cx, shape, set, drift).await,
+        Object::Resource(resource) if role == Role::Schema => {
+            refuse_other_class(mapping, drift, resource)?;
+            mapping_schema::before(cx, shape, resource, drift).await
+        }
+        _ => Ok(Before::Send),
+    }
 }
 
 /// Changes one object of a mapping.
 pub(super) async fn update(
     mapping: &IngestionMapping,
-    shape: &Shape<'_, IngestionMapping>,
+    shape: &MappingShape<'_>,
     change: Change<'_>,
 ) -> Result<ExternalObject, Obstacle> {
     match change.object {
-        Object::Resource(resource) => update_resource(mapping, shape, &change, resource).await,
-        Object::MappingSet(set) => update_set(shape, &change, set).await,
+        Object::Resource(group) if change.role == Role::FieldGroup => {
+            update_group(mapping, shape, &change, group).await
+        }
+        Object::Resource(schema) => mapping_schema::update(mapping, shape, change, schema).await,
+        Object::MappingSet(set) => mapping_set::update(shape, change, set).await,
         _ => Err(Obstacle::bug("a mapping owns no such object")),
     }
 }
 
-async fn update_resource(
+/// Grows the field group: missing properties are added, nothing is removed or retyped.
+async fn update_group(
     mapping: &IngestionMapping,
-    shape: &Shape<'_, IngestionMapping>,
+    shape: &MappingShape<'_>,
     change: &Change<'_>,
-    resource: &model::Resource,
+    group: &model::Resource,
 ) -> Result<ExternalObject, Obstacle> {
-    let role = change.role;
-    if change.drift.has("class") {
-        return Err(Obstacle::invalid(
-            Reason::SchemaTitleTaken,
-            format!(
-                "spec.targetSchema.managed: a retained schema with this title has another class, {}: choose another title",
-                resource.class().unwrap_or_default()
-            ),
-        ));
-    }
-    let kind = if role == Role::FieldGroup { ResourceKind::FieldGroup } else { ResourceKind::Schema };
+    let additions = growth_of(shape, group).map_err(|breaking| refuse_breaking(shape, &breaking))?;
     let mut patch = Patch::new();
-    if kind == ResourceKind::FieldGroup {
-        let additions = growth_of(shape, resource).map_err(|breaking| breaking_change(&breaking))?;
-        for add in additions {
-            patch = patch.add(add["path"].as_str().unwrap_or_default(), add["value"].clone());
-        }
+    for add in additions {
+        patch = patch.add(add["path"].as_str().unwrap_or_default(), add["value"].clone());
     }
-    if change.drift.has("marker") || change.drift.has("description") {
-        patch = patch.add("/description", shape.marker(role).describe(mapping.spec.description.as_deref()));
-    }
-    if patch.is_empty() {
-        return Ok(change.object.external(role, shape.site()));
-    }
-    let patched = shape.site().session.patch_resource(change.gate, kind, &resource.id, &patch).await?;
-    Ok(Object::Resource(patched).external(role, shape.site()))
+    send_patch(mapping, shape, change, (ResourceKind::FieldGroup, group), patch).await
 }
 
-fn breaking_change(breaking: &[BreakingChange]) -> Obstacle {
+/// Sends a patch of a field group or schema, with the description if that differs.
+pub(super) async fn send_patch(
+    mapping: &IngestionMapping,
+    shape: &MappingShape<'_>,
+    change: &Change<'_>,
+    (kind, resource): (ResourceKind, &model::Resource),
+    mut patch: Patch,
+) -> Result<ExternalObject, Obstacle> {
+    if change.drift.has("marker") || change.drift.has("description") {
+        patch = patch
+            .add("/description", shape.marker(change.role).describe(mapping.spec.description.as_deref()));
+    }
+    if patch.is_empty() {
+        return Ok(change.object.external(change.role, shape.site()));
+    }
+    let patched = shape.site().session.patch_resource(change.gate, kind, &resource.id, &patch).await?;
+    Ok(Object::Resource(patched).external(change.role, shape.site()))
+}
+
+fn refuse_other_class(
+    mapping: &IngestionMapping,
+    drift: &Drift,
+    schema: &model::Resource,
+) -> Result<(), Obstacle> {
+    if !drift.has("class") {
+        return Ok(());
+    }
+    Err(Obstacle::invalid(
+        Reason::SchemaTitleTaken,
+        format!(
+            "spec.targetSchema.managed: a retained schema titled {} has another class, {}: choose another title",
+            mapping.upstream_name(Role::Schema),
+            schema.class().unwrap_or_default()
+        ),
+    ))
+}
+
+/// A change that would break what a dataset or Profile may hold already. The rows that ask for it are listed.
+fn refuse_breaking(shape: &MappingShape<'_>, breaking: &[BreakingChange]) -> Obstacle {
     let message = format!(
         "spec.mappings: the managed schema only grows: {}: undo the change, or build a new schema with another IngestionMapping",
         describe(breaking)
     );
-    Obstacle::invalid(Reason::SchemaChangeRefused, message)
-}
-
-/// A PUT has no precondition. The newest version is read first: one that holds the rows already is the work of a PUT whose answer was lost.
-async fn update_set(
-    shape: &Shape<'_, IngestionMapping>,
-    change: &Change<'_>,
-    set: &model::MappingSet,
-) -> Result<ExternalObject, Obstacle> {
-    let session = &shape.site().session;
-    let schema_id = IngestionMapping::schema_id(shape)?;
-    if change.drift.has("targetSchema") {
-        return Err(Obstacle::invalid(
-            Reason::SchemaMismatch,
-            format!(
-                "the mapping set {} writes to another schema than {schema_id}: delete and apply this object to make a new one",
-                set.id
-            ),
-        ));
-    }
-    let mut version = set.version.unwrap_or_default();
-    while let Some(next) = session.get_mapping_set(&set.id, version + 1).await? {
-        version += 1;
-        if row_difference(shape, &next).is_empty()
-            && next.name.as_deref() == Some(&IngestionMapping::set_name(shape))
-        {
-            return Ok(upstream::external(
-                shape.site(),
-                change.role,
-                set.id.clone(),
-                Some(version.to_string()),
-            ));
-        }
-    }
-    mapping_checks::check_rows(shape, schema_id).await?;
-    let put = session
-        .put_mapping_set(
-            change.gate,
-            &set.id,
-            &shape.desired.mapping_set(IngestionMapping::set_name(shape), schema_id),
-        )
-        .await?;
-    Ok(upstream::external(shape.site(), change.role, put.id, Some(put.version.to_string())))
+    let failures = breaking.iter().flat_map(|change| {
+        let rows = shape.desired.rows.iter().filter(|row| row.touches(&change.path));
+        rows.map(|row| RowFailure {
+            source: row.source.clone(),
+            destination: row.destination.clone(),
+            reason: change.to_string(),
+        })
+    });
+    Obstacle { failures: failures.collect(), ..Obstacle::invalid(Reason::SchemaChangeRefused, message) }
 }

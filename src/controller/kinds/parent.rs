@@ -170,6 +170,8 @@ pub(super) struct MappingOutput {
     pub version: i64,
     /// `$id` of the schema.
     pub schema_id: String,
+    /// Whether the managed schema takes part in Profile.
+    pub profile: bool,
 }
 
 /// What a flow needs of its mapping.
@@ -177,9 +179,10 @@ pub(super) fn output_of(mapping: &Parent<IngestionMapping>) -> Result<MappingOut
     let status = mapping.object.status.as_ref();
     let version = status.and_then(|status| status.mapping_set_version);
     let schema_id = status.and_then(|status| status.schema_id.clone());
+    let profile = status.and_then(|status| status.profile).unwrap_or_default();
     match (version, schema_id) {
         (Some(version), Some(schema_id)) => {
-            Ok(MappingOutput { mapping_set: mapping.external.id.clone(), version, schema_id })
+            Ok(MappingOutput { mapping_set: mapping.external.id.clone(), version, schema_id, profile })
         }
         _ => Err(Obstacle::waiting("spec.mappingRef: the mapping has no version yet")),
     }

@@ -2,7 +2,7 @@
 //!
 //! Types come from the rows alone (own `xdmType` or shipped), never from explore: the schema outlives today's data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -181,7 +181,8 @@ pub fn check_class(rows: &[Row], class: &str) -> Result<(), InvalidRows> {
     InvalidRows::unless_none((), problems.collect())
 }
 
-/// Whether every identity of a managed schema stands on a string of `properties`, the answer of [`field_group_definition`].
+/// Whether every identity of a managed schema stands on a string of `properties`, the answer of [`field_group_definition`], and on a field
+/// of its own.
 ///
 /// # Errors
 /// Each identity that does not, with what was found.
@@ -190,15 +191,24 @@ pub fn check_identities(
     properties: &Value,
     tenant: &str,
 ) -> Result<(), InvalidRows> {
-    let problems = identities.iter().filter_map(|identity| {
-        let destination = match filled_destination(&identity.destination, tenant) {
-            Ok(destination) => destination,
-            Err(problem) => return Some(problem),
-        };
-        let found = found_for_identity(&destination, properties, tenant)?;
-        Some(Problem::IdentityField { destination: identity.destination.clone(), found })
-    });
-    InvalidRows::unless_none((), problems.collect())
+    let mut problems = Vec::new();
+    let mut seen = BTreeSet::new();
+    for identity in identities {
+        match filled_destination(&identity.destination, tenant) {
+            Ok(destination) => {
+                let found = found_for_identity(&destination, properties, tenant);
+                problems.extend(found.map(|found| Problem::IdentityField {
+                    destination: identity.destination.clone(),
+                    found,
+                }));
+                if !seen.insert(destination.clone()) {
+                    problems.push(Problem::SameIdentity { destination });
+                }
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    InvalidRows::unless_none((), problems)
 }
 
 /// What stands in the way of an identity at `destination`, if anything does.

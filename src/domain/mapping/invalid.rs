@@ -154,4 +154,20 @@ pub enum Problem {
         /// What is there instead.
         found: String,
     },
+    /// Two identities on one field.
+    #[error("two identities stand on {destination} once the tenant is filled in: remove one")]
+    SameIdentity {
+        /// What both become.
+        destination: String,
+    },
+    /// Profile needs to know whose record it is.
+    #[error("profile: true needs a primary identity: mark one entry of identities with primary: true")]
+    NoPrimaryIdentity,
+}
+
+impl Problem {
+    /// Whether it is about identities and not about rows.
+    pub fn is_about_identities(&self) -> bool {
+        matches!(self, Self::IdentityField { .. } | Self::SameIdentity { .. } | Self::NoPrimaryIdentity)
+    }
 }

@@ -9,7 +9,7 @@ use crate::api::source_connection::ResourcePath;
 
 use super::builtin::{self, TENANT_PLACEHOLDER};
 use super::invalid::{InvalidRows, Problem};
-use super::path::{is_below, segments};
+use super::path::{any_index, is_below, segments};
 use super::shape::Shape;
 use super::title::humanised;
 
@@ -35,6 +35,12 @@ impl Row {
             Some(Shape::Leaf(leaf)) => Some(leaf),
             _ => None,
         }
+    }
+
+    /// Whether the row fills the field at `path`, one below it, or an object that holds it.
+    pub fn touches(&self, path: &str) -> bool {
+        let (own, path) = (any_index(&self.destination), any_index(path));
+        own == path || is_below(&own, &path) || is_below(&path, &own)
     }
 
     /// Whether the row copies an object or a list as a whole.

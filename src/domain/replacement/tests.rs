@@ -332,11 +332,12 @@ mod record {
             organization: "o".into(),
             sandbox: "dev".into(),
             sandbox_id: None,
+            adopted: None,
         }
     }
 
     fn claim(incarnation: u32, key: &str) -> Claim {
-        Claim { incarnation, key: key.into(), name: None }
+        Claim { incarnation, key: key.into(), adopted: None, name: None }
     }
 
     fn intent() -> Intent {

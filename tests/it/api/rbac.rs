@@ -80,10 +80,12 @@ fn the_operator_reads_and_writes_no_lease_but_its_own_in_its_own_namespace() {
 #[test]
 fn every_binding_gives_a_role_of_the_file_to_the_operators_own_account() {
     let objects = objects("10-operator.yaml");
+    let of_kind = |kind: &str| -> Vec<&Value> {
+        objects.iter().filter(|object| object["kind"].as_str().unwrap().ends_with(kind)).collect()
+    };
     let account = &self::objects("00-namespace.yaml")[1]["metadata"];
-    let bindings: Vec<_> =
-        objects.iter().filter(|object| object["kind"].as_str().unwrap().ends_with("Binding")).collect();
-    assert_eq!(bindings.len(), 2);
+    let bindings = of_kind("Binding");
+    assert_eq!(bindings.len(), of_kind("Role").len());
     for binding in bindings {
         let role = &binding["roleRef"];
         assert!(

@@ -1,14 +1,21 @@
 //! The operator process against a real API server and the simulator process.
 
+mod adoption;
+mod annotations;
 mod bad_input;
 mod chain;
 mod change;
+mod conflict;
 mod crash;
 mod deletion;
+mod flow_change;
 mod held;
 mod leader;
 mod many;
+mod mapping;
 mod metrics;
 mod namespace;
+mod profile;
 mod replacement;
 mod rotation;
+mod runs;

@@ -95,7 +95,10 @@ async fn every_write_is_sent_once_whatever_happens_to_its_answer() {
     let errors = [
         session.patch::<Flow>(&flow.id, &etag, &Patch::new().replace("/name", "n")).await.unwrap_err(),
         session.action(gate, &flow.id, FlowAction::Disable).await.unwrap_err(),
-        session.put_mapping_set(gate, &chain.mapping.id, &new_mapping(&chain.schema)).await.unwrap_err(),
+        session
+            .put_mapping_set(world.permit().await, gate, &chain.mapping.id, &new_mapping(&chain.schema))
+            .await
+            .unwrap_err(),
         session.create_run(world.permit().await, gate, &run).await.unwrap_err(),
         session.patch_data_set(gate, &chain.data_set, &Patch::new().replace("/name", "n")).await.unwrap_err(),
         session.delete::<Flow>(gate, &flow.id).await.unwrap_err(),

@@ -153,7 +153,7 @@ async fn a_flow_is_changed_member_by_member() {
     let flow = world.try_flow(&new).await.unwrap();
     let mapping = world
         .session
-        .put_mapping_set(&world.gate, &chain.mapping.id, &new_mapping(&chain.schema))
+        .put_mapping_set(world.permit().await, &world.gate, &chain.mapping.id, &new_mapping(&chain.schema))
         .await
         .unwrap();
     assert_eq!(mapping.version, 1);

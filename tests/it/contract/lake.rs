@@ -34,7 +34,8 @@ async fn each_put_makes_a_version_and_old_ones_stay() {
         let set = world.mapping(&schema).await;
         let mut fewer = new_mapping(&schema);
         fewer.rows.truncate(1);
-        let next = world.session.put_mapping_set(&world.gate, &set.id, &fewer).await.unwrap();
+        let next =
+            world.session.put_mapping_set(world.permit().await, &world.gate, &set.id, &fewer).await.unwrap();
         assert_eq!((next.id.as_str(), next.version), (set.id.as_str(), 1));
         let rows = |version: i64| {
             let (session, id) = (&world.session, &set.id);
@@ -84,7 +85,8 @@ async fn data_prep_refuses_an_unknown_schema_and_an_unknown_set() {
     assert_eq!(made.unwrap_err().kind(), ErrorKind::Refused);
     assert_eq!(world.session.get_mapping_set(NO_SET, 0).await.unwrap(), None);
     let schema = world.schema("Stripe charges").await;
-    let put = world.session.put_mapping_set(&world.gate, NO_SET, &new_mapping(&schema)).await;
+    let put =
+        world.session.put_mapping_set(world.permit().await, &world.gate, NO_SET, &new_mapping(&schema)).await;
     assert!(put.unwrap_err().is_not_found());
 }
 

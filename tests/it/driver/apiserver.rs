@@ -43,6 +43,8 @@ struct Store {
     uids: u64,
     history: Vec<(Key, Value)>,
     writes: Vec<String>,
+    /// Reason and note.
+    events: Vec<(String, String)>,
 }
 
 /// The schemas of the four kinds, by plural.
@@ -76,14 +78,28 @@ impl ApiServer {
         self.store().delete(&(plural(kind), name.to_owned()));
     }
 
-    /// Sets an annotation of an object, as a user would.
+    /// Sets an annotation, as a user would.
     pub fn annotate(&self, kind: &str, name: &str, annotation: &str, value: &str) {
         let key = (plural(kind), name.to_owned());
         let mut store = self.store();
-        if let Some(mut object) = store.objects.get(&key).cloned() {
-            object["metadata"]["annotations"][annotation] = json!(value);
-            store.write(&key, object);
-        }
+        let Some(mut object) = store.objects.get(&key).cloned() else { return };
+        json_patch::merge(&mut object, &json!({ "metadata": { "annotations": { annotation: value } } }));
+        store.write(&key, object);
+    }
+
+    /// The notes of all events with a reason.
+    pub fn events(&self, reason: &str) -> Vec<String> {
+        let store = self.store();
+        store.events.iter().filter(|event| event.0 == reason).map(|event| event.1.clone()).collect()
+    }
+
+    /// Changes an object's metadata by a merge patch, as a user would.
+    pub fn edit_metadata(&self, kind: &str, name: &str, patch: &Value) {
+        let key = (plural(kind), name.to_owned());
+        let mut store = self.store();
+        let Some(mut object) = store.objects.get(&key).cloned() else { return };
+        json_patch::merge(&mut object, &json!({ "metadata": patch }));
+        store.write(&key, object);
     }
 
     /// Drops annotations and finalizers, as `kubectl replace` does.
@@ -131,7 +147,11 @@ impl ApiServer {
         let parts: Vec<&str> = request.path.split('/').filter(|part| !part.is_empty()).collect();
         let mut store = self.store();
         let answer = match parts.as_slice() {
-            ["apis", "events.k8s.io", "v1", ..] => Ok(request.body.clone()),
+            ["apis", "events.k8s.io", "v1", ..] => {
+                let word = |member: &str| text(&request.body, member).to_owned();
+                store.events.push((word("/reason"), word("/note")));
+                Ok(request.body.clone())
+            }
             ["apis", "apiextensions.k8s.io", "v1", _, name] => Ok(json!({ "metadata": { "name": name } })),
             ["api", "v1", "namespaces", name] => Ok(json!({ "metadata": { "name": name, "uid": "uid-ns" } })),
             ["apis", GROUP, _, "namespaces", NAMESPACE, plural]

@@ -97,7 +97,7 @@ async fn lagging_lists_leave_no_orphan() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dataset_in_profile_stays_although_its_policy_is_delete() {
+async fn the_deletion_of_a_dataset_in_profile_waits_until_it_is_retained() {
     let [base, source, mapping, flow] = objects::chain("charges", "charges");
     let flow = with(flow, "/dataset/managed/deletionPolicy", json!("Delete"));
     for by_schema in [false, true] {
@@ -115,6 +115,9 @@ async fn a_dataset_in_profile_stays_although_its_policy_is_delete() {
             world.sim.control("POST", &format!("/objects/{}", id(&world, role)), &json!({ "set": set }));
         assert_eq!(status, 200, "{answer}");
         delete_all(&world);
+        let waits = world.run(&process, Order::ChildrenFirst).await.unwrap_err();
+        assert!(waits.contains("spec.dataset.managed.deletionPolicy"), "by schema {by_schema}: {waits}");
+        world.api.apply(&with(flow.clone(), "/dataset/managed/deletionPolicy", json!("Retain")));
         assert_eq!(world.run(&process, Order::ChildrenFirst).await, Ok(End::Settled), "{:#?}", world.trace());
         assert!(left(&world).contains("dataset"), "by schema: {by_schema}");
         assert!(!world.calls().iter().any(|call| call == "DELETE /dataSets/{id}"), "by schema: {by_schema}");
@@ -217,6 +220,7 @@ async fn a_deletion_waits_for_the_run_in_flight_and_then_goes_on() {
     world.switches(&json!({ "runDurationMs": 30_000 }));
     let process = world.blank_process("p", Plan::Live);
     assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    world.wait(Duration::from_secs(10)).await;
     world.api.delete("IngestionFlow", "charges");
     let _waits = world.pass(&process, "IngestionFlow", "charges").await;
     let flow = world.api.get("IngestionFlow", "charges").unwrap_or_default();

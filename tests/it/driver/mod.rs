@@ -8,6 +8,7 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod adoption;
 mod apiserver;
 mod budget;
 mod change;
@@ -15,12 +16,17 @@ mod crash;
 mod deletion;
 mod harness;
 mod lost;
+mod mapping;
+mod on_demand;
 mod ports;
+mod profile;
+mod refusals;
 mod replacement;
 mod rivals;
 mod rotation;
 mod stale;
 mod tape;
+mod time;
 
 /// Fails with one line for every failure, and all of the first.
 fn report(failures: &[String]) {

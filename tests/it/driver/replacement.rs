@@ -75,7 +75,7 @@ async fn flow_alone(world: &World, process: &Process, former: Option<&Process>) 
             }
             Pass::Ended(Ok(_)) | Pass::Absent => None,
         };
-        if moved() != before || (world.approves && world.approve()) {
+        if moved() != before || (world.approves && world.approve_one()) {
             continue;
         }
         if is_ready(&world.api.get("IngestionFlow", "charges").unwrap_or_default()) {

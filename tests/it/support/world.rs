@@ -103,7 +103,20 @@ impl World {
             grant_lease(&client, &namespace).await?;
         }
         let operator = start_operator(kubeconfig, &sim, &settings, "aep-operator", &namespace, &namespace)?;
-        let mut world = Self { plane, client, namespace, sim, operator, settings };
+        let mut world = Self::around(plane, &namespace, sim, operator).await?;
+        world.settings = settings;
+        Ok(world)
+    }
+
+    /// A world whose operator was started in another way; its namespace exists. Waits until the operator is ready, and makes the Secrets.
+    pub async fn around(
+        plane: &'static ControlPlane,
+        namespace: &str,
+        sim: Simulator,
+        operator: Operator,
+    ) -> Result<Self> {
+        let (client, settings) = (plane.client().await?, Settings::default());
+        let mut world = Self { plane, client, namespace: namespace.to_owned(), sim, operator, settings };
         world.operator.ready(DEADLINE).await?;
         world.apply(&objects::platform_secret()).await?;
         world.apply(&objects::stripe_secret()).await?;

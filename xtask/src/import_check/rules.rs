@@ -69,11 +69,12 @@ const ROWS: &[Row] = &[
     Row { module: "lib", ours: &[], forbidden: &[] },
     Row { module: "xtask", ours: &["api"], forbidden: &["aep_sim"] },
     Row { module: "aep-sim", ours: &[], forbidden: &["aep_operator", "testbed", "kube", "k8s_openapi"] },
+    Row { module: "kubectl-aep", ours: &["api", "clock"], forbidden: &["aep_sim", "testbed", "reqwest"] },
     Row { module: "testbed", ours: &[], forbidden: &["aep_operator", "aep_sim"] },
 ];
 
 /// The other members of the workspace.
-const MEMBERS: [&str; 3] = ["xtask", "aep-sim", "testbed"];
+const MEMBERS: [&str; 4] = ["xtask", "aep-sim", "kubectl-aep", "testbed"];
 
 /// Modules that are pure, to which no client and no clock belongs, in addition to their row.
 const PURE: [&str; 2] = ["api", "domain"];

@@ -6,6 +6,7 @@
 mod deny;
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,7 @@ pub fn run(args: &Args) -> Result<()> {
     let compiled = report.phase("compile", compile);
     report.phase("deny", deny::run);
     let control_plane = go.map_or(ControlPlane::AsFound, |go| go.finish(&mut report));
+    report.phase("manifests", || manifests(&control_plane));
     match compiled {
         Some(false) => report.skipped("test", "the code did not compile"),
         _ => {
@@ -81,6 +83,13 @@ fn compile() -> Result<()> {
     tools::run(tools::cargo().args(["test", "--locked", "--workspace", "--no-run"]))
 }
 
+/// helm is a part of the control plane, so that this needs it as well.
+fn manifests(control_plane: &ControlPlane) -> Result<()> {
+    let mut command = tools::cargo();
+    command.args(["xtask", "manifests", "--check"]);
+    tools::run(control_plane.name_to(&mut command))
+}
+
 fn test(control_plane: &ControlPlane) -> Result<()> {
     let built = |package| binaries::target_dir().join("debug").join(package);
     let mut command = tools::cargo();
@@ -90,15 +99,7 @@ fn test(control_plane: &ControlPlane) -> Result<()> {
         .env(binaries::SIMULATOR_VARIABLE, built("aep-sim"))
         // Cluster tests mostly wait for other processes.
         .env("RUST_TEST_THREADS", "4");
-    match control_plane {
-        ControlPlane::Built(path) => command.env(go_build::BINARY_VARIABLE, path),
-        // Cluster tests then fail at once and say so, instead of building again one after the other.
-        ControlPlane::Failed => {
-            command.env(go_build::BINARY_VARIABLE, "the control plane that was not built")
-        }
-        ControlPlane::AsFound => &mut command,
-    };
-    tools::run(&mut command)
+    tools::run(control_plane.name_to(&mut command))
 }
 
 /// What the tests have for a control plane.
@@ -109,9 +110,20 @@ enum ControlPlane {
     AsFound,
 }
 
+impl ControlPlane {
+    fn name_to<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        match self {
+            Self::Built(path) => command.env(go_build::BINARY_VARIABLE, path),
+            // Cluster tests then fail at once and say so, instead of building again one after the other.
+            Self::Failed => command.env(go_build::BINARY_VARIABLE, "the control plane that was not built"),
+            Self::AsFound => command,
+        }
+    }
+}
+
 /// The form of the one Go file. `go vet` would compile all of Kubernetes a second time for it.
 fn gofmt() -> Result<()> {
-    let mut gofmt = std::process::Command::new("gofmt");
+    let mut gofmt = Command::new("gofmt");
     let output = match gofmt.args(["-l", "."]).current_dir(tools::root().join("hack/control-plane")).output()
     {
         Ok(output) => output,

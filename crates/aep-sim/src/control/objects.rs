@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, body, inventory, ok, refuse};
+use crate::faults::Edit;
 use crate::flow_service::entity::{Outcome, Transition, TransitionEnd};
 use crate::incoming::Incoming;
 use crate::track;
@@ -71,7 +72,7 @@ pub fn object(world: &mut World, call: &Incoming, id: &str, now_ms: i64) -> Answ
                 .state_for_ms
                 .map(|for_ms| Transition { until_ms: now_ms + for_ms, outcome: TransitionEnd::State(back) });
         }
-        edit(&mut entity.doc, &change)?;
+        edit(&mut entity.doc, &change.patch, change.client.as_deref())?;
         if change.touch || change.state.is_some() || !change.patch.is_empty() {
             space.store.keep_ms = keep_ms;
             space.store.write(entity, now_ms);
@@ -104,16 +105,36 @@ fn in_lake(world: &mut World, call: &Incoming, id: &str, now_ms: i64) -> Answer 
     Ok(ok(json!({"summary": summary})))
 }
 
-fn edit(doc: &mut serde_json::Map<String, Value>, change: &Change) -> Result<(), Reply> {
-    if change.patch.is_empty() {
+/// An edit by somebody else of the object that a call names. An edit that does not fit the object is left out.
+pub fn edit_named(world: &mut World, call: &Incoming, change: &Edit, now_ms: i64) {
+    let Some((id, (org, sandbox, kind))) =
+        call.path.split('/').find_map(|part| world.find(part).map(|place| (part, place)))
+    else {
+        return;
+    };
+    let keep_ms = world.state.switches.list_lag_ms.max(world.state.switches.get_lag_ms);
+    let Some(space) = world.space(&org, &sandbox) else { return };
+    let Some(mut entity) = space.store.copy(kind, id) else { return };
+    if edit(&mut entity.doc, &change.patch, change.client.as_deref()).is_ok() {
+        space.store.keep_ms = keep_ms;
+        space.store.write(entity, now_ms);
+    }
+}
+
+fn edit(
+    doc: &mut serde_json::Map<String, Value>,
+    patch: &[Value],
+    client: Option<&str>,
+) -> Result<(), Reply> {
+    if patch.is_empty() {
         return Ok(());
     }
-    let patch: json_patch::Patch = serde_json::from_value(Value::Array(change.patch.clone()))
-        .map_err(|why| refuse(400, why.to_string()))?;
+    let patch: json_patch::Patch =
+        serde_json::from_value(Value::Array(patch.to_vec())).map_err(|why| refuse(400, why.to_string()))?;
     let mut value = Value::Object(doc.clone());
     json_patch::patch(&mut value, &patch).map_err(|why| refuse(400, why.to_string()))?;
     if let Value::Object(mut fields) = value {
-        let client = change.client.as_deref().unwrap_or(UI);
+        let client = client.unwrap_or(UI);
         fields.insert("updatedClient".to_owned(), json!(client));
         fields.insert("updatedBy".to_owned(), json!(format!("{client}@AdobeID")));
         *doc = fields;

@@ -154,7 +154,8 @@ impl Lake {
         for descriptor in self.registry.descriptors() {
             found.push(json!({
                 "kind": "descriptors", "id": descriptor.id, "type": descriptor.kind(), "schema": descriptor.schema(),
-                "property": descriptor.body.get("xdm:sourceProperty"), "primary": descriptor.is_primary(),
+                "property": descriptor.body.get("xdm:sourceProperty"), "namespace": descriptor.body.get("xdm:namespace"),
+                "primary": descriptor.is_primary(),
             }));
         }
         found.extend(self.catalog.inventory());

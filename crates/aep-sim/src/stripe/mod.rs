@@ -57,11 +57,15 @@ impl Account {
         }
     }
 
-    /// The objects of a resource created from `from_ms` (inclusive) to `to_ms` (exclusive), in order of creation.
+    /// The objects of a resource created from `from_ms` (inclusive) to `to_ms` (exclusive), in order of creation. Stripe counts
+    /// `created` in whole seconds, so whoever asks by it asks for whole seconds.
     pub fn records(&self, resource: &str, from_ms: Option<i64>, to_ms: i64) -> Vec<Value> {
         let mut entries = self.objects.get(resource).cloned().unwrap_or_default();
-        entries
-            .retain(|entry| from_ms.is_none_or(|from| entry.created_ms >= from) && entry.created_ms < to_ms);
+        let second = |ms: i64| ms.div_euclid(1000);
+        entries.retain(|entry| {
+            let created = second(entry.created_ms);
+            from_ms.is_none_or(|from| created >= second(from)) && created < second(to_ms)
+        });
         entries.sort_by_key(|entry| (entry.created_ms, entry.number));
         entries.iter().filter_map(|entry| self.record(resource, *entry)).collect()
     }

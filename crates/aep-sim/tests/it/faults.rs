@@ -52,6 +52,23 @@ async fn a_status_after_the_commit_leaves_an_object() {
 }
 
 #[tokio::test]
+async fn somebody_else_can_write_between_a_read_and_a_patch() {
+    let world = World::new().await;
+    let path = format!("/connections/{}", world.connection("Stripe").await);
+    let edit = json!({"patch": [{"op": "replace", "path": "/description", "value": "theirs"}]});
+    plan(
+        &world,
+        &json!({"match": {"method": "PATCH", "endpoint": "/connections/{id}"}, "action": {"edit": edit}}),
+    );
+    let rename = json!([{"op": "replace", "path": "/name", "value": "ours"}]);
+    assert_eq!(world.patch(&path, &rename).await.status, 412);
+    assert_eq!(world.get(&path).await.item()["updatedClient"], "exc_app");
+    assert_eq!(world.patch(&path, &rename).await.status, 200);
+    let item = world.get(&path).await.item().clone();
+    assert_eq!((&item["name"], &item["description"]), (&json!("ours"), &json!("theirs")));
+}
+
+#[tokio::test]
 async fn a_connection_can_break_on_either_side_of_the_commit() {
     let world = World::new().await;
     for (action, left) in [("dropBeforeCommit", 0), ("dropAfterCommit", 1), ("dropMidBody", 2)] {

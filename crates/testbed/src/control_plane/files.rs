@@ -31,7 +31,7 @@ rules:
     resources:
       - group: ingestion.aep-operator.io
       - group: ''
-        resources: [secrets, events]
+        resources: [secrets, events, namespaces]
       - group: events.k8s.io
       - group: coordination.k8s.io
       - group: apiextensions.k8s.io

@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
 use crate::audit::AuditLog;
+use crate::binaries::target_dir;
 use components::Components;
 use programs::Programs;
 
@@ -24,6 +25,15 @@ pub const KUBECONFIG_VARIABLE: &str = "AEP_TESTBED_KUBECONFIG";
 
 /// Starts that are tried when a port was taken between its choice and its use.
 const STARTS: usize = 4;
+
+/// helm without a cluster: to render and to lint.
+pub fn helm() -> Result<Command> {
+    let programs = match std::env::var_os(KUBECONFIG_VARIABLE) {
+        Some(_) => Programs::on_path(),
+        None => Programs::find(None)?,
+    };
+    Ok(programs.command("helm", Path::new("/dev/null"), &target_dir().join("helm")))
+}
 
 /// How to start a control plane. The default is right for tests.
 #[derive(Clone, Debug, Default)]

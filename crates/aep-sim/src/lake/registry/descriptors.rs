@@ -9,7 +9,7 @@ use axum::http::Method;
 
 use super::accept::{self, Media};
 use super::{Context, Refusal, Registry, list};
-use crate::lake::{ids, xdm};
+use crate::lake::{ids, visible, xdm};
 use crate::wire::{Caller, Reply};
 
 /// Per sandbox.
@@ -201,7 +201,8 @@ impl Registry {
         let same = |other: &Descriptor| {
             other.schema() == schema && other.kind() == kind && other.text("xdm:sourceProperty") == property
         };
-        if kind != "xdm:alternateDisplayInfo" && others().any(same) {
+        let may_repeat = kind == "xdm:alternateDisplayInfo" || context.switches.second_descriptor_allowed;
+        if !may_repeat && others().any(same) {
             return Err(Refusal::descriptor(format!(
                 "The field {property} already has a descriptor of this type."
             )));
@@ -238,7 +239,10 @@ impl Registry {
             _ => None,
         };
         let mut found = Vec::new();
-        for descriptor in self.descriptors.values() {
+        let lag_ms = context.switches.list_lag_ms;
+        for descriptor in
+            self.descriptors.values().filter(|found| visible(found.created, context.now_ms, lag_ms))
+        {
             let object = descriptor.render();
             if list::matches(context.call, |name| object.get(name).cloned().unwrap_or(Value::Null))? {
                 found.push((

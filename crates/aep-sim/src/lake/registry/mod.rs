@@ -49,6 +49,9 @@ pub(crate) struct Registry {
     next_seq: u64,
     #[serde(skip)]
     resolved: BTreeMap<String, Arc<Resolved>>,
+    /// What a schema was before its last change, and when that was.
+    #[serde(skip)]
+    former: BTreeMap<String, (i64, Arc<Resolved>)>,
 }
 
 impl Registry {
@@ -115,7 +118,13 @@ impl Registry {
             form.major == 1 && visible(found.created, context.now_ms, context.switches.get_lag_ms)
         });
         let resource = found.ok_or_else(|| Refusal::not_found(&id, form.major))?;
-        Ok(Reply::json(200, self.render(resource, &form)))
+        let mut body = self.render(resource, &form);
+        if let Some((changed, former)) = self.former.get(&id).filter(|_| form.full)
+            && !visible(*changed, context.now_ms, context.switches.schema_lag_ms)
+        {
+            body["properties"] = Value::Object(former.properties.clone());
+        }
+        Ok(Reply::json(200, body))
     }
 
     fn find(&self, container: &str, kind: Kind, id: &str) -> Option<&Resource> {

@@ -179,6 +179,11 @@ impl Registry {
         }
         let mut stale = affected.clone();
         stale.insert(id.clone());
+        for schema in &stale {
+            if let Some(former) = self.resolved.get(schema) {
+                self.former.insert(schema.clone(), (now_ms, Arc::clone(former)));
+            }
+        }
         self.refresh(&stale);
         self.resources.get(&id).map_or_else(|| json!({}), |resource| self.render(resource, &Form::RAW))
     }

@@ -1,0 +1,76 @@
+//! The start of a flow, from spec, claim and what upstream shows: what is sent, what status holds, and what has no effect any more.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::history;
+use crate::aep::model;
+use crate::api::IngestionFlow;
+use crate::api::condition::Reason;
+use crate::api::role::Role;
+use crate::controller::managed::Shape;
+use crate::controller::upstream::Object;
+use crate::domain::outcome::Obstacle;
+use crate::domain::schedule::Start;
+
+type FlowShape<'a> = Shape<'a, IngestionFlow>;
+
+/// The start for a POST. `history` is up to when the dataset holds records already.
+pub(super) fn first(shape: &FlowShape<'_>, history: Option<Timestamp>) -> Result<i64, Obstacle> {
+    let claimed = shape.effective_start().ok_or_else(|| Obstacle::bug("the claim should hold the start"))?;
+    let effective = match history {
+        Some(until) => history::resumed_start(until, shape.desired.start, shape.now),
+        None => claimed.as_second(),
+    };
+    Ok(Start::first(shape.now.as_second(), shape.desired.enabled, effective, shape.refs.held_start))
+}
+
+/// The start of a flow as it was observed.
+pub(super) fn of(shape: &FlowShape<'_>, observed: &model::Flow) -> Start {
+    let shown = observed.schedule.start_time.unwrap_or_default();
+    Start {
+        now: shape.now.as_second(),
+        enabled: shape.desired.enabled,
+        effective: wanted(shape).unwrap_or(shown),
+        shown,
+        held: shape.refs.held_start,
+    }
+}
+
+/// Spec's start, else that of the claim.
+fn wanted(shape: &FlowShape<'_>) -> Option<i64> {
+    shape.desired.start.or_else(|| shape.effective_start().map(Timestamp::as_second))
+}
+
+/// The flow as it was observed, if it shows a start.
+fn observed<'s>(shape: &FlowShape<'s>) -> Option<&'s model::Flow> {
+    match shape.objects.get(&Role::Flow)? {
+        Object::Flow(observed) if observed.schedule.start_time.is_some() => Some(observed),
+        _ => None,
+    }
+}
+
+/// The start that holds. Upstream shows it, except while a flow that must not run yet has a far one.
+pub(super) fn effective(shape: &FlowShape<'_>, before: Option<Time>) -> Option<Time> {
+    let seconds = match observed(shape) {
+        Some(observed) => of(shape, observed).holds(),
+        None if before.is_some() && !shape.created.contains(&Role::Flow) => return before,
+        None => wanted(shape)?,
+    };
+    Timestamp::from_second(seconds).ok().map(Time)
+}
+
+/// What to say of a start that spec changed too late.
+pub(super) fn ignored(shape: &FlowShape<'_>) -> Option<(Reason, String)> {
+    let start = of(shape, observed(shape)?);
+    let in_spec = shape.desired.start.filter(|_| start.is_too_late())?;
+    let time = |seconds| Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default();
+    Some((
+        Reason::StartTimeIgnored,
+        format!(
+            "upstream equals spec, except that schedule.startTime {} has no effect: the flow started at {}; put that time there, or leave startTime out",
+            time(in_spec),
+            time(start.shown)
+        ),
+    ))
+}

@@ -1,0 +1,80 @@
+//! What tests of a running operator do beside applying objects: annotate, edit upstream by hand, let time pass, count events.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use super::world::{Settings, World, external_id};
+
+/// Settings of a world whose operator makes no inventory pass while the test runs, so that every call is one that the test caused.
+pub fn without_inventory() -> Settings {
+    let mut settings = Settings::default();
+    "1h".clone_into(&mut settings.operator[1]);
+    settings
+}
+
+impl World {
+    /// Sets an annotation under our group's name, or takes it away.
+    pub async fn annotate(
+        &self,
+        kind: &str,
+        name: &str,
+        annotation: &str,
+        value: Option<&str>,
+    ) -> Result<()> {
+        self.merge(kind, name, &json!({ "metadata": { "annotations": { annotation: value } } })).await
+    }
+
+    /// The id of the upstream object that plays a role for a custom resource.
+    pub async fn id_of(&self, kind: &str, name: &str, role: &str) -> Result<String> {
+        external_id(&self.get(kind, name).await?.context("the object exists")?, role)
+    }
+
+    /// The stored document of an upstream object.
+    pub async fn document(&self, id: &str) -> Result<Value> {
+        Ok(self.sim.get(&format!("objects/{id}")).await?["doc"].clone())
+    }
+
+    /// Edits an upstream object as a person in Adobe's UI would.
+    pub async fn edit_upstream(&self, id: &str, patch: Value) -> Result<()> {
+        self.sim.post(&format!("objects/{id}"), &json!({ "patch": patch })).await?;
+        Ok(())
+    }
+
+    /// How often an event with the reason was published about an object.
+    pub async fn events_of(&self, name: &str, reason: &str) -> Result<u64> {
+        let events = self.list("Event").await?;
+        let wanted = events
+            .iter()
+            .filter(|event| event["reason"] == reason && event["involvedObject"]["name"] == name);
+        Ok(wanted.map(|event| event["series"]["count"].as_u64().unwrap_or(1)).sum())
+    }
+
+    /// The notes of the events with the reason about an object.
+    pub async fn notes_of(&self, name: &str, reason: &str) -> Result<Vec<String>> {
+        let events = self.list("Event").await?.into_iter();
+        let wanted =
+            events.filter(|event| event["reason"] == reason && event["involvedObject"]["name"] == name);
+        Ok(wanted.map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect())
+    }
+
+    /// Waits for as many whole inventory passes, each of which begins with the list of connections.
+    pub async fn inventory_passes(&self, count: usize) -> Result<()> {
+        let since = self.last_call().await?;
+        self.until("inventory passes", async || {
+            let calls = self.calls(since).await?;
+            Ok((calls.iter().filter(|call| call.line == "GET /connections").count() > count).then_some(()))
+        })
+        .await
+    }
+
+    /// How often each of the calls was made since a sequence number.
+    pub async fn count(&self, since: u64, line: &str) -> Result<usize> {
+        Ok(self.calls(since).await?.iter().filter(|call| call.line == line).count())
+    }
+
+    /// Writes of the operator on the status of an object of a plural.
+    pub fn status_writes(&self, plural: &str, name: &str) -> Result<usize> {
+        let write = format!("patch {plural}/status {name}");
+        Ok(self.operator_writes()?.iter().filter(|line| **line == write).count())
+    }
+}
