@@ -188,6 +188,7 @@ async fn a_chain_that_was_taken_over_goes_when_spec_says_so() {
     }
     assert_eq!(world.run(&process, Order::ChildrenFirst).await, Ok(End::Settled), "{:#?}", world.trace());
     let mut writes = world.upstream_writes().split_off(written);
+    writes.retain(|write| write.starts_with("DELETE "));
     writes.sort_unstable();
     let deleted = ["connections", "flows", "sourceConnections", "targetConnections"];
     assert_eq!(writes, deleted.map(|kind| format!("DELETE /{kind}/{{id}}")), "the dataset is kept");
