@@ -23,6 +23,7 @@ use super::status::CommonStatus;
     namespaced,
     status = "StripeBaseConnectionStatus",
     derive = "PartialEq",
+    validation = rule::adopt_fits("connection", "connectionId"),
     selectable = ".spec.sandbox",
     selectable = ".spec.platformCredentialsSecretRef.name",
     selectable = ".spec.stripeCredentialsSecretRef.name"

@@ -35,6 +35,8 @@ pub enum ConditionType {
     RunsHealthy,
     /// The last success is young enough.
     DataFresh,
+    /// The flow took the place of another one; the message names the rows that may be missing or doubled.
+    Replaced,
     /// The operator keeps its hands off. Present only while true.
     Paused,
     /// So much vanished from the sandbox at once that the operator does not believe it. Present only while
@@ -57,6 +59,7 @@ impl ConditionType {
         Self::SourceFieldsSeen,
         Self::RunsHealthy,
         Self::DataFresh,
+        Self::Replaced,
         Self::Paused,
         Self::InventorySuspect,
         Self::Reconciling,
@@ -74,6 +77,7 @@ impl ConditionType {
             Self::SourceFieldsSeen => "SourceFieldsSeen",
             Self::RunsHealthy => "RunsHealthy",
             Self::DataFresh => "DataFresh",
+            Self::Replaced => "Replaced",
             Self::Paused => "Paused",
             Self::InventorySuspect => "InventorySuspect",
             Self::Reconciling => "Reconciling",

@@ -25,6 +25,7 @@ use super::status::CommonStatus;
     namespaced,
     status = "IngestionFlowStatus",
     derive = "PartialEq",
+    validation = rule::adopt_fits("flow", "flowId"),
     validation = dataset_is_kept(),
     selectable = ".spec.sourceConnectionRef.name",
     selectable = ".spec.mappingRef.name"

@@ -23,6 +23,7 @@ use super::status::CommonStatus;
     namespaced,
     status = "IngestionMappingStatus",
     derive = "PartialEq",
+    validation = rule::adopt_fits("mapping-set", "mappingSetId"),
     validation = existing_schema_is_kept(),
     selectable = ".spec.sourceConnectionRef.name"
 )]

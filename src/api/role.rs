@@ -23,6 +23,12 @@ pub enum Role {
     MappingSet,
     /// A Catalog dataset.
     Dataset,
+    /// The dataset of a flow that is being replaced together with its dataset.
+    PreviousDataset,
+    /// The target connection of a flow that is being replaced.
+    PreviousTargetConnection,
+    /// A dataflow that is being replaced.
+    PreviousFlow,
     /// A Flow Service target connection.
     TargetConnection,
     /// A Flow Service dataflow.
@@ -40,6 +46,9 @@ impl Role {
             Self::Schema => "schema",
             Self::MappingSet => "mapping-set",
             Self::Dataset => "dataset",
+            Self::PreviousDataset => "previous-dataset",
+            Self::PreviousTargetConnection => "previous-target-connection",
+            Self::PreviousFlow => "previous-flow",
             Self::TargetConnection => "target-connection",
             Self::Flow => "flow",
         }
@@ -53,8 +62,8 @@ impl fmt::Display for Role {
 }
 
 impl Role {
-    /// All roles.
-    pub const ALL: [Self; 9] = [
+    /// All roles, in the order of creation: deletion goes the other way. What is replaced counts as older than what replaces it.
+    pub const ALL: [Self; 12] = [
         Self::Connection,
         Self::Probe,
         Self::SourceConnection,
@@ -62,9 +71,38 @@ impl Role {
         Self::Schema,
         Self::MappingSet,
         Self::Dataset,
+        Self::PreviousDataset,
+        Self::PreviousTargetConnection,
+        Self::PreviousFlow,
         Self::TargetConnection,
         Self::Flow,
     ];
+
+    /// The role of an object of this role while it is being replaced.
+    pub fn previous(self) -> Option<Self> {
+        match self {
+            Self::Dataset => Some(Self::PreviousDataset),
+            Self::TargetConnection => Some(Self::PreviousTargetConnection),
+            Self::Flow => Some(Self::PreviousFlow),
+            _ => None,
+        }
+    }
+
+    /// The role without regard to a replacement: what markers say.
+    #[must_use]
+    pub fn present(self) -> Self {
+        match self {
+            Self::PreviousDataset => Self::Dataset,
+            Self::PreviousTargetConnection => Self::TargetConnection,
+            Self::PreviousFlow => Self::Flow,
+            other => other,
+        }
+    }
+
+    /// Whether the object is being replaced.
+    pub fn is_previous(self) -> bool {
+        self != self.present()
+    }
 }
 
 /// A word that names no role.

@@ -41,6 +41,23 @@ pub(super) fn choice_is_kept(what: &str, first: &str, second: &str) -> Rule {
     )
 }
 
+/// An object that exists upstream is not exchanged by naming another one. Judged only when `adopt` changes: a rule that could refuse a
+/// status or a finalizer would keep the object for ever.
+pub(super) fn adopt_fits(role: &str, id: &str) -> Rule {
+    rule(
+        format!(
+            "!has(self.spec.adopt) || (has(oldSelf.spec.adopt) && self.spec.adopt == oldSelf.spec.adopt) \
+             || !has(oldSelf.status) || !has(oldSelf.status.external) \
+             || oldSelf.status.external.all(e, e.role != '{role}' || e.id == self.spec.adopt.{id})"
+        ),
+        format!(
+            "adopt.{id} names another object than the one that status.external shows: name that one, remove \
+             adopt, or take the other one over with another object"
+        ),
+    )
+    .field_path(".spec.adopt")
+}
+
 /// Text that must not look like the ownership marker.
 pub(super) fn no_marker() -> Rule {
     rule(

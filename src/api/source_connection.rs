@@ -25,6 +25,7 @@ use super::status::CommonStatus;
     namespaced,
     status = "StripeSourceConnectionStatus",
     derive = "PartialEq",
+    validation = rule::adopt_fits("source-connection", "sourceConnectionId"),
     selectable = ".spec.baseConnectionRef.name",
     selectable = ".spec.resourcePath"
 )]

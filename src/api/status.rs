@@ -91,6 +91,10 @@ pub struct ExternalObject {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub sandbox_id: Option<String>,
+    /// `true` for an object that existed before and was taken over: fields that spec leaves out stay as they are upstream, and it stays
+    /// upstream unless `deletionPolicy` says `Delete`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<bool>,
 }
 
 /// An action that waits for approval. Approve it with the annotation `ingestion.aep-operator.io/approve:

@@ -97,15 +97,17 @@ impl<K: Managed> Pass<'_, K> {
 
     /// Whether the policy keeps everything upstream.
     fn is_retained(&mut self) -> bool {
-        if self.object.deletion_policy() == DeletionPolicy::Delete {
-            return false;
-        }
+        let why = match self.object.deletion_policy() {
+            Some(DeletionPolicy::Retain) => "deletionPolicy Retain",
+            None if self.is_taken_over() => "taken over, and no deletionPolicy is given",
+            Some(DeletionPolicy::Delete) | None => return false,
+        };
         let kept: Vec<String> =
             self.external.values().map(|external| format!("{} {}", external.role, external.id)).collect();
         self.events.push((
             Severity::Normal,
             Reason::Retained,
-            format!("deletionPolicy Retain: kept upstream: {}", kept.join(", ")),
+            format!("{why}: kept upstream: {}", kept.join(", ")),
         ));
         true
     }
@@ -139,7 +141,7 @@ impl<K: Managed> Pass<'_, K> {
     }
 
     /// Deletes one object and sees it gone. An object that is no longer ours is left alone.
-    async fn delete(&mut self, role: Role, site: &Site) -> Result<(), Obstacle> {
+    pub(super) async fn delete(&mut self, role: Role, site: &Site) -> Result<(), Obstacle> {
         let Some(external) = self.external.get(&role).cloned() else {
             return Err(Obstacle::bug(format!("the {role} has no id")));
         };
@@ -168,7 +170,9 @@ impl<K: Managed> Pass<'_, K> {
         self.events.extend(noted.map(|(reason, note)| (Severity::Normal, reason, note)));
         upstream::delete(site, &gate, role, &external.id, &marker).await?;
         self.events.push((Severity::Normal, Reason::Deleted, format!("deleted {role} {}", external.id)));
+        self.cx.memory.forget_sent(&self.uid, role);
         self.external.remove(&role);
+        self.objects.remove(&role);
         self.standings.insert(role, Standing::Deleted);
         Ok(())
     }

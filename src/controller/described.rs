@@ -18,12 +18,27 @@ pub fn drift<K: Managed>(
     description: Option<&str>,
 ) -> Drift {
     let observed = object.description();
+    let (name, description) = said(shape, role, object, name, description);
     let wanted = shape.marker(role);
     let marker = object.marker().map(|marker| marker.to_string()).unwrap_or_default();
     Drift::default()
         .field("displayName", name.trim(), object.name().trim())
         .field("description", description.unwrap_or_default().trim_end(), Marker::text_before(observed))
         .field("marker", wanted, marker)
+}
+
+/// What spec says of name and description; an adopted object keeps its own where spec says nothing.
+fn said<'a, K: Managed>(
+    shape: &Shape<'_, K>,
+    role: Role,
+    object: &'a Object,
+    name: &'a str,
+    description: Option<&'a str>,
+) -> (&'a str, Option<&'a str>) {
+    let keeps = shape.is_adopted(role);
+    let name = if keeps && shape.unsaid.name { object.name() } else { name };
+    let own = || Some(Marker::text_before(object.description()));
+    (name, if keeps && shape.unsaid.description { own() } else { description })
 }
 
 /// The patch for the differences in name, description and marker.
@@ -33,6 +48,7 @@ pub fn patch<K: Managed>(
     name: &str,
     description: Option<&str>,
 ) -> Patch {
+    let (name, description) = said(shape, change.role, change.object, name, description);
     let mut patch = Patch::new();
     if change.drift.has("displayName") {
         patch = patch.replace("/name", name);

@@ -17,7 +17,7 @@ use super::upstream;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
 use crate::cluster::events::Severity;
-use crate::domain::intent::{Claim, Intent};
+use crate::domain::intent::Intent;
 use crate::domain::lookup::is_retainable;
 use crate::domain::marker::Relation;
 use crate::domain::outcome::{Class, Obstacle};
@@ -83,18 +83,23 @@ impl<K: Managed> Pass<'_, K> {
         self.resolved = true;
         let desired = self.object.desired(&refs)?;
         let hash = upstream::hash(&desired);
+        self.replacing.pair = Some(K::pair(&desired));
         let roles = self.object.roles();
         self.orient(&roles);
         self.delete_extra(K::site(&refs)).await?;
         self.clear_probe(K::site(&refs)).await?;
         self.settled = self.is_settled(&hash);
+        self.adopt(&refs, &desired, &hash).await?;
         if self.should_look() {
             self.observe_all(&refs, &desired).await?;
         }
         for _ in 0..TURNS {
+            self.propose(&refs, &desired)?;
             let step = plan(&self.facts(&roles));
             debug!(kind = %K::kind(&()), name = %self.object.name_any(), ?step, "step");
-            if !self.act(step, &refs, &desired, &hash).await? {
+            if step == Step::Replace {
+                self.begin_replacement(&refs, &desired, &hash, report).await?;
+            } else if !self.act(step, &refs, &desired, &hash).await? {
                 let shape = self.shape(&refs, &desired);
                 self.object.settle(self.cx, &shape, self.looked, report).await?;
                 self.start_run(K::site(&refs), report).await?;
@@ -113,6 +118,8 @@ impl<K: Managed> Pass<'_, K> {
             refs,
             desired,
             external: &self.external,
+            adopted: &self.adopted,
+            unsaid: self.object.unsaid(),
             patched: &self.patched,
             created: &self.created,
             uid: &self.uid,
@@ -164,11 +171,11 @@ impl<K: Managed> Pass<'_, K> {
         Ok(())
     }
 
-    async fn observe_all(&mut self, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
+    pub(super) async fn observe_all(&mut self, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
         let known: Vec<(Role, String)> = self
             .external
             .iter()
-            .filter(|(role, _)| !self.created.contains(role))
+            .filter(|(role, _)| !self.created.contains(role) && !self.objects.contains_key(role))
             .map(|(role, object)| (*role, object.id.clone()))
             .collect();
         for (role, id) in known {
@@ -193,6 +200,7 @@ impl<K: Managed> Pass<'_, K> {
             if let Some(object) = self.objects.get_mut(&role) {
                 self.object.complete(refs, role, object).await?;
             }
+            self.note_taken(role, &site.sandbox);
             let shape = self.shape(refs, desired);
             let drift = self
                 .objects
@@ -211,9 +219,14 @@ impl<K: Managed> Pass<'_, K> {
             Some(Relation::Ours | Relation::OtherIncarnation) => true,
             Some(Relation::Predecessor) => is_retainable(role),
             Some(Relation::Foreign | Relation::Copy) => false,
-            None => object.created_client().is_none_or(|client| client == site.client_id()),
+            // A description may lose its marker when a person edits it.
+            None => {
+                object.created_client().is_none_or(|client| client == site.client_id())
+                    || self.is_adopted(role)
+            }
         };
-        if is_ours {
+        let is_being_taken = self.taking.get(&role).is_some_and(|before| *before == object.marker());
+        if is_ours || is_being_taken {
             return Ok(());
         }
         Err(Obstacle::invalid(
@@ -248,7 +261,11 @@ impl<K: Managed> Pass<'_, K> {
                 self.settled = false;
                 self.observe_role(role, &id, refs, desired).await?;
             }
-            Step::Create(role) => self.create(role, refs, desired).await?,
+            Step::Create(role) => {
+                if let Err(obstacle) = self.create(role, refs, desired).await {
+                    self.refuse_new_pair(obstacle, refs, hash).await?;
+                }
+            }
             Step::Update(role) if self.settled => {
                 self.note(Happening::DriftFound);
                 self.update(role, refs, desired, hash).await?;
@@ -263,12 +280,11 @@ impl<K: Managed> Pass<'_, K> {
                 }
             }
             Step::Contested(role, contest) => {
-                return Err(contested(role, &self.object.upstream_name(role), &contest));
+                let obstacle = contested(role, &self.object.upstream_name(role), &contest);
+                self.refuse_new_pair(obstacle, refs, hash).await?;
             }
             Step::Lost(role, id) => return Err(lost(role, &id)),
-            Step::Delete(_) | Step::Release => {
-                return Err(Obstacle::bug("a deletion step outside a deletion"));
-            }
+            other => self.act_in_replacement(other, refs, desired, hash).await?,
         }
         Ok(true)
     }
@@ -285,22 +301,23 @@ impl<K: Managed> Pass<'_, K> {
         let missing = roles.iter().filter(|role| !self.external.contains_key(role)).count();
         self.permits = K::site(refs).session.permits(missing).await;
         let now = self.now();
-        let claims = roles.into_iter().map(|role| {
-            let incarnation = self.intent.as_ref().map_or(1, |intent| intent.incarnation(role));
-            let key = self.key(role, &K::site(refs).sandbox, Some(refs)).unwrap_or_default();
-            (role, Claim { incarnation, key })
-        });
+        let former = self.intent.as_ref();
+        let replacement = former.and_then(|intent| intent.replacement.clone());
+        let start = self.adopted_start().or_else(|| former?.effective_start);
         let intent = Intent {
             uid: self.uid.clone(),
-            roles: claims.collect(),
+            roles: roles.into_iter().map(|role| (role, self.claim_of(role, refs))).collect(),
             spec_hash: hash.to_owned(),
-            effective_start: self
-                .object
-                .effective_start(self.intent.as_ref().and_then(|intent| intent.effective_start), now),
-            time: self.intent.as_ref().map_or(now, |intent| intent.time),
-            run: self.intent.as_ref().and_then(|intent| intent.run.clone()),
+            effective_start: match replacement.as_ref().and_then(|record| record.cut) {
+                Some(cut) => Some(cut.start),
+                None => self.object.effective_start(start, now),
+            },
+            time: former.map_or(now, |intent| intent.time),
+            run: former.and_then(|intent| intent.run.clone()),
             nonce: rand::random(),
-            changes: self.intent.as_ref().map(|intent| intent.changes.clone()).unwrap_or_default(),
+            changes: former.map(|intent| intent.changes.clone()).unwrap_or_default(),
+            spent: former.map_or(0, |intent| intent.spent),
+            replacement,
         };
         self.put_intent(intent).await?;
         self.note_unsent(also);
@@ -349,7 +366,7 @@ impl<K: Managed> Pass<'_, K> {
         self.created.insert(role);
         self.looked = true;
         self.standings.insert(role, Standing::owned());
-        if self.object.observe_after_create(role) {
+        if self.object.observe_after_create(role) || self.is_replacing() {
             self.observe_role(role, &id, refs, desired).await?;
         }
         Ok(())

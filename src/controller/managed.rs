@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::adoption::{self, Named};
 use super::context::Context;
 use super::rotation::Trial;
 use super::site::Site;
@@ -22,6 +23,7 @@ use crate::domain::drift::Drift;
 use crate::domain::intent::{Announced, Intent, RunClaim};
 use crate::domain::marker::{Marker, Owner};
 use crate::domain::outcome::Obstacle;
+use crate::domain::replacement::{Cut, Proposal, Record};
 
 /// The upstream objects of one custom resource.
 pub type External = BTreeMap<Role, ExternalObject>;
@@ -47,8 +49,12 @@ pub trait Managed: Kind {
 
     /// What to do about drift.
     fn drift_policy(&self) -> DriftPolicy;
-    /// The deletion policy of the kind itself.
-    fn deletion_policy(&self) -> DeletionPolicy;
+    /// The deletion policy that spec gives to the kind itself.
+    fn deletion_policy(&self) -> Option<DeletionPolicy>;
+    /// What spec leaves out: an adopted object keeps its own.
+    fn unsaid(&self) -> Unsaid;
+    /// The existing object that spec names for a role, to be taken over. One may be found from another that was `read` before it.
+    fn adopts(&self, role: Role, read: &BTreeMap<Role, Object>) -> Option<Named>;
     /// The upstream objects that the spec asks for, in the order of their creation.
     fn roles(&self) -> Vec<Role>;
     /// Whether deletion leaves the role's object upstream although the kind's own policy is `Delete`.
@@ -116,8 +122,53 @@ pub trait Managed: Kind {
         false
     }
 
+    /// Whether spec lets the object's flow run.
+    fn runs(&self) -> bool {
+        true
+    }
+    /// A fingerprint of what only a replacement can change.
+    fn pair(_desired: &Self::Desired) -> String {
+        String::new()
+    }
+    /// The replacement that spec asks for, where upstream shows another pair than it should. Nothing is asked.
+    fn proposal(
+        &self,
+        _shape: &Shape<'_, Self>,
+        _observed: &BTreeMap<Role, Object>,
+    ) -> Result<Option<Proposal>, Obstacle> {
+        Ok(None)
+    }
+    /// Reads that have to succeed before a replacement is claimed; nothing is written.
+    fn check_replacement(
+        &self,
+        _cx: &Context,
+        _shape: &Shape<'_, Self>,
+        _proposal: &Proposal,
+    ) -> impl Future<Output = Result<(), Obstacle>> + Send {
+        std::future::ready(Ok(()))
+    }
+    /// Where the new flow starts, now that the old one has no run in flight.
+    fn cut(
+        &self,
+        _cx: &Context,
+        _shape: &Shape<'_, Self>,
+        _record: &Record,
+    ) -> impl Future<Output = Result<Cut, Obstacle>> + Send {
+        std::future::ready(Err(Obstacle::bug("nothing of this kind is replaced")))
+    }
+    /// Which rows may be missing or doubled after a replacement. `created` is when the new flow was created, in epoch milliseconds.
+    fn replaced(&self, _external: &External, _record: &Record, _created: Option<i64>) -> String {
+        String::new()
+    }
+
     /// The difference between the desired state and one observed object.
     fn drift(&self, pass: &Shape<'_, Self>, role: Role, object: &Object) -> Drift;
+    /// Refuses to take over an object that can never become what spec and references ask for.
+    fn refuse_unfit(&self, pass: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle>;
+    /// Every difference of an object that is to be taken over, one line each, as they are shown for approval.
+    fn differences(&self, pass: &Shape<'_, Self>, role: Role, object: &Object) -> Vec<String> {
+        adoption::lines(&self.drift(pass, role, object))
+    }
     /// Sends the POST for a role.
     fn create(
         &self,
@@ -164,6 +215,15 @@ pub trait Managed: Kind {
     ) -> impl Future<Output = Result<(), Obstacle>> + Send;
 }
 
+/// Which of the fields that every kind has spec leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unsaid {
+    /// `displayName`.
+    pub name: bool,
+    /// `description`.
+    pub description: bool,
+}
+
 /// What a kind's functions see of the pass.
 pub struct Shape<'a, K: Managed> {
     /// Resolved references.
@@ -172,6 +232,10 @@ pub struct Shape<'a, K: Managed> {
     pub desired: &'a K::Desired,
     /// The upstream objects that are known.
     pub external: &'a External,
+    /// Objects that existed before and were taken over, by role.
+    pub adopted: &'a BTreeMap<Role, String>,
+    /// What spec leaves out.
+    pub unsaid: Unsaid,
     /// Roles that were patched in this pass: what Adobe masks in its answers is up to date in them.
     pub patched: &'a BTreeSet<Role>,
     /// Roles created in this pass.
@@ -207,6 +271,11 @@ impl<K: Managed> Shape<'_, K> {
         }
     }
 
+    /// Whether a role's object existed before and was taken over: what spec leaves out stays as it is.
+    pub fn is_adopted(&self, role: Role) -> bool {
+        adoption::is_adopted(self.adopted, self.external, role)
+    }
+
     /// Goes on when exactly this action is approved; see [`approval`].
     pub fn require_approval(
         &self,
@@ -215,6 +284,11 @@ impl<K: Managed> Shape<'_, K> {
         differences: &[String],
     ) -> Result<(), Obstacle> {
         approval::require(approval::pending(action, self.uid, subject, differences), self.approval)
+    }
+
+    /// Where the flow starts that the last replacement made.
+    pub fn cut(&self) -> Option<Cut> {
+        self.intent?.replacement.as_ref()?.cut
     }
 
     /// The start time that the claim fixed.

@@ -88,6 +88,11 @@ impl Memory {
         self.with(uid, |object| object.claim = Some(intent.to_owned()));
     }
 
+    /// Whether a view with that intent may be the newest: this process wrote that intent last, or none at all.
+    pub fn may_be_current(&self, uid: &str, intent: Option<&str>) -> bool {
+        self.with(uid, |object| object.claim.is_none() || object.claim.as_deref() == intent)
+    }
+
     /// When this process first saw the object.
     pub fn first_seen(&self, uid: &str) -> Instant {
         self.with(uid, |object| *object.first_seen.get_or_insert_with(Instant::now))
@@ -314,6 +319,7 @@ mod tests {
             organization: "o".into(),
             sandbox: "dev".into(),
             sandbox_id: None,
+            adopted: None,
         }
     }
 }

@@ -7,6 +7,7 @@
 //!                └──► record ──► report
 //! ```
 
+pub mod adoption;
 pub mod context;
 pub mod described;
 pub mod guardrail;
@@ -26,9 +27,11 @@ mod change;
 mod cleanup;
 mod conditions;
 mod driver;
+mod owners;
 mod pass;
 mod profile;
 mod record;
+mod replace;
 mod report;
 mod run;
 mod run_request;

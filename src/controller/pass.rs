@@ -7,9 +7,11 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 use tracing::debug;
 
+use super::adoption;
 use super::context::Context;
 use super::managed::{External, Managed};
 use super::memory::Sent;
+use super::replace::Replacing;
 use super::site::Site;
 use super::upstream::{self, Object};
 use crate::aep::{Gate, Permit};
@@ -19,12 +21,14 @@ use crate::api::policy::DriftPolicy;
 use crate::api::role::Role;
 use crate::cluster::claim::is_claimed;
 use crate::cluster::events::Severity;
+use crate::domain::adoption::adopted;
 use crate::domain::drift::Drift;
-use crate::domain::intent::Intent;
+use crate::domain::intent::{Claim, Intent};
 use crate::domain::lookup::{Sighting, Wanted, judge};
 use crate::domain::marker::Marker;
 use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::plan::{ClaimState, Contest, Facts, RoleFacts, Standing};
+use crate::domain::replacement;
 use crate::telemetry::metrics::Happening;
 
 /// No POST is sent when the claim that allows it is older than this: a paused process must not create on an old promise.
@@ -58,6 +62,10 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) recalled: BTreeMap<Role, String>,
     /// Objects that this process created and another one was recorded for.
     pub(super) extra: Vec<(Role, String)>,
+    /// Existing objects that were taken over, or are about to be, by role.
+    pub(super) adopted: BTreeMap<Role, String>,
+    /// Adopted objects that do not carry our marker yet, with the marker they carried before: their ids do not belong in status.
+    pub(super) taking: BTreeMap<Role, Option<Marker>>,
     /// References were resolved in this pass.
     pub(super) resolved: bool,
     /// Upstream was looked at, or written to, in this pass.
@@ -68,6 +76,8 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) reported: Option<Drift>,
     /// Who edited last what is reported.
     pub(super) editor: Option<String>,
+    /// What this pass knows of a replacement.
+    pub(super) replacing: Replacing,
     pub(super) events: Vec<(Severity, Reason, String)>,
 }
 
@@ -80,8 +90,11 @@ impl<'a, K: Managed> Pass<'a, K> {
             cx.memory.note_listed(&uid);
         }
         cx.memory.first_seen(&uid);
-        // An intent without all ids, or with a probe, means that this view may be older than our own last write.
-        let object = if claimed_before && (!has_all_ids(&object) || is_probing(&object)) {
+        // An intent without all ids, with a probe, or other than the one we wrote last, means that this view may be older than our own last
+        // write.
+        let is_stale = !cx.memory.may_be_current(&uid, object.annotations().get(INTENT).map(String::as_str));
+        let is_partial = claimed_before && (!has_all_ids(&object) || is_probing(&object));
+        let object = if is_partial || is_stale {
             cx.cluster.get_opt::<K>(&object.namespace().unwrap_or_default(), &object.name_any()).await?
         } else {
             Some(object)
@@ -91,16 +104,20 @@ impl<'a, K: Managed> Pass<'a, K> {
             return Ok(None);
         };
         let intent = read_intent(&object);
-        let external = object
+        let external: Option<External> = object
             .status()
             .map(K::common)
             .map(|common| common.external.iter().map(|external| (external.role, external.clone())).collect());
+        let mut external: External = external.unwrap_or_default();
+        replacement::part(&mut external, intent.as_ref());
         Ok(Some(Self {
             cx,
             claim: ClaimState::Missing,
             claimed_at: None,
             permits: Vec::new(),
-            external: external.unwrap_or_default(),
+            adopted: adopted(intent.as_ref(), external.values()),
+            taking: BTreeMap::new(),
+            external,
             standings: BTreeMap::new(),
             objects: BTreeMap::new(),
             doubtful: BTreeSet::new(),
@@ -114,11 +131,17 @@ impl<'a, K: Managed> Pass<'a, K> {
             settled: false,
             reported: None,
             editor: None,
+            replacing: Replacing::default(),
             events: Vec::new(),
             object,
             uid,
             intent,
         }))
+    }
+
+    /// Whether a role's object existed before and was taken over.
+    pub(super) fn is_adopted(&self, role: Role) -> bool {
+        adoption::is_adopted(&self.adopted, &self.external, role)
     }
 
     pub(super) fn note(&self, happening: Happening) {
@@ -137,8 +160,8 @@ impl<'a, K: Managed> Pass<'a, K> {
     pub(super) fn marker(&self, role: Role, sandbox: &str) -> Marker {
         Marker {
             uid: self.uid.clone(),
-            role,
-            incarnation: self.intent.as_ref().map_or(1, |intent| intent.incarnation(role)),
+            role: role.present(),
+            incarnation: self.incarnation(role),
             sandbox: sandbox.to_owned(),
             owner: self.cx.owner(&self.namespace(), &self.object.name_any()),
         }
@@ -168,7 +191,9 @@ impl<'a, K: Managed> Pass<'a, K> {
             return Standing::owned();
         }
         let intent = self.object.annotations().get(INTENT).map(String::as_str);
-        let untouched = self.cx.memory.is_untouched(&self.uid, role, intent);
+        // What was claimed to be taken over may carry our marker by now, whatever spec names today.
+        let untouched =
+            self.cx.memory.is_untouched(&self.uid, role, intent) && !self.adopted.contains_key(&role);
         match sent {
             Some(Sent::Created(object)) => {
                 self.recalled.insert(role, object.id.clone());
@@ -198,6 +223,45 @@ impl<'a, K: Managed> Pass<'a, K> {
             roles: roles.iter().map(facts_of).collect(),
             // Report is for what others change; what spec or references change is always applied.
             drift_policy: if self.settled { self.object.drift_policy() } else { DriftPolicy::Correct },
+            misplaced: self.replacing.proposal.is_some(),
+            replacement: self.replacement(),
+        }
+    }
+
+    fn incarnation(&self, role: Role) -> u32 {
+        let Some(intent) = &self.intent else { return 1 };
+        let previous = intent.replacement.as_ref().filter(|_| role.is_previous());
+        let previous = previous.and_then(|record| record.previous.get(&role.present()));
+        previous.map_or_else(|| intent.incarnation(role.present()), |previous| previous.claim.incarnation)
+    }
+
+    /// The claim of a role. What exists keeps the one under which it was made; where that is lost, upstream tells it.
+    pub(super) fn claim_of(&self, role: Role, refs: &K::Refs) -> Claim {
+        let standing = self.intent.as_ref().and_then(|intent| intent.roles.get(&role));
+        let observed = self.objects.get(&role).filter(|_| standing.is_none());
+        let made = self.external.contains_key(&role);
+        let marked = observed.and_then(Object::marker).filter(|marker| marker.uid == self.uid);
+        let key_of = || self.key(role, &K::site(refs).sandbox, Some(refs));
+        let key = standing.filter(|_| made).map(|claim| claim.key.clone()).filter(|key| !key.is_empty());
+        let name = || {
+            standing
+                .and_then(|claim| claim.name.clone())
+                .or_else(|| observed.map(|object| object.name().to_owned()))
+        };
+        Claim {
+            adopted: self.adopted.get(&role).cloned(),
+            incarnation: standing
+                .map(|claim| claim.incarnation)
+                .or_else(|| marked.map(|marker| marker.incarnation))
+                .unwrap_or(1),
+            key: key
+                .or_else(|| observed.and_then(Object::key).map(str::to_owned))
+                .or_else(key_of)
+                .unwrap_or_default(),
+            name: (role == Role::Dataset).then(|| {
+                let claimed = if made { name() } else { None };
+                claimed.unwrap_or_else(|| self.object.upstream_name(role))
+            }),
         }
     }
 
@@ -217,7 +281,13 @@ impl<'a, K: Managed> Pass<'a, K> {
 
     /// The name of a mapping set: Data Prep has no description, so the marker stands in the name.
     fn set_name(&self, sandbox: &str) -> String {
-        format!("{} {}", self.object.upstream_name(Role::MappingSet), self.marker(Role::MappingSet, sandbox))
+        let role = Role::MappingSet;
+        let name =
+            match self.objects.get(&role).filter(|_| self.is_adopted(role) && self.object.unsaid().name) {
+                Some(set) => Marker::text_before(set.name()).to_owned(),
+                None => self.object.upstream_name(role),
+            };
+        format!("{name} {}", self.marker(role, sandbox))
     }
 
     /// Searches upstream for a role's object and judges what is there.
@@ -342,29 +412,33 @@ pub(super) fn contested(role: Role, name: &str, contest: &Contest) -> Obstacle {
     | Contest::PossibleTwin(ids)
     | Contest::Foreign(ids)) = contest;
     let ids = ids.join(", ");
+    let adopt = match role {
+        Role::TargetConnection => "spec.adopt.flowId, together with the dataflow that writes to it",
+        _ => adoption::field(role),
+    };
     let (reason, text) = match contest {
         Contest::Several(_) => (
             Reason::DuplicateFound,
             format!(
-                "several upstream objects carry this object's marker as {role}: {ids}: keep one and delete the others in AEP"
+                "several upstream objects carry this object's marker as {role}: {ids}: name the one to keep in {adopt}, and delete the others in AEP"
             ),
         ),
         Contest::Predecessor(_) => (
             Reason::PredecessorFound,
             format!(
-                "a deleted object of the same name left a {role} upstream: {ids}: delete it in AEP, or take it over with spec.adopt"
+                "a deleted object of the same name left a {role} upstream: {ids}: delete it in AEP, or take it over with {adopt}"
             ),
         ),
         Contest::PossibleTwin(_) => (
             Reason::PossibleTwin,
             format!(
-                "a {role} named {name}, without marker, may be this object's: {ids}: delete it in AEP, or take it over with spec.adopt"
+                "a {role} named {name}, without marker, may be this object's: {ids}: delete it in AEP, or take it over with {adopt}"
             ),
         ),
         Contest::Foreign(_) if role == Role::Flow => (
             Reason::SourceInUse,
             format!(
-                "spec.sourceConnectionRef: another dataflow reads this source connection: {ids}: Adobe asks for one dataflow per source connection, so use a StripeSourceConnection of its own"
+                "spec.sourceConnectionRef: another dataflow reads this source connection: {ids}: Adobe asks for one dataflow per source connection, so use a StripeSourceConnection of its own, or take that dataflow over with {adopt}"
             ),
         ),
         Contest::Foreign(_) => (

@@ -85,6 +85,7 @@ impl<K: Managed> Pass<'_, K> {
         let warnings = std::mem::take(&mut report.warnings).into_iter();
         self.events.extend(events.map(|(reason, note)| (Severity::Normal, reason, note)));
         self.events.extend(warnings.map(|(reason, note)| (Severity::Warning, reason, note)));
+        report.conditions.extend(self.replacing.finding.take());
         let effect = self.count(result.as_ref().err());
         self.fill(&mut report, &result, effect);
         self.write(&report.status, effect.is_none_or(|effect| effect.event)).await?;
@@ -128,7 +129,7 @@ impl<K: Managed> Pass<'_, K> {
         }
         findings.extend(result.as_ref().err().and_then(K::finding));
         let common = K::common_mut(&mut report.status);
-        common.external = self.external.values().cloned().collect();
+        common.external = self.recorded_external();
         let mut conditions =
             Conditions { list: &mut common.conditions, generation: Some(self.generation()), now: self.now() };
         conditions.findings(findings);

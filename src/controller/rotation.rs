@@ -134,6 +134,8 @@ impl<K: Managed> Pass<'_, K> {
                 claim: self.claim,
                 roles: vec![probe],
                 drift_policy: self.object.drift_policy(),
+                misplaced: false,
+                replacement: None,
             };
             match plan(&facts) {
                 Step::Release => break,

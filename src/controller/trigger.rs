@@ -177,7 +177,10 @@ pub(super) fn on_dependent<K: Managed, D: Kind>(
     let store = controller.store();
     let api: Api<PartialObjectMeta<D>> = scope.api(cx.cluster.client());
     controller.watches(api, watcher::Config::default(), move |dependent| {
-        let going = dependent.metadata.deletion_timestamp.is_some();
+        // A flow that was replaced lets go of its former source without going itself.
+        let replaced = |intent: &String| intent.contains("\"replacement\"");
+        let going = dependent.metadata.deletion_timestamp.is_some()
+            || dependent.annotations().get(INTENT).is_some_and(replaced);
         let namespace = dependent.namespace();
         matching(&store, |object| {
             going && object.namespace() == namespace && object.meta().deletion_timestamp.is_some()

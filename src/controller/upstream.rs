@@ -130,6 +130,20 @@ impl Object {
         }
     }
 
+    /// What would narrow a search for the object: what it reads from, or writes to.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Flow(flow) => flow.source_connection_ids.first().map(String::as_str),
+            Self::TargetConnection(target) => target.data_set_id(),
+            _ => None,
+        }
+    }
+
+    /// When the object was created, in epoch milliseconds, where Adobe tells it.
+    pub fn created_at(&self) -> Option<i64> {
+        self.meta().and_then(|meta| meta.created_at)
+    }
+
     /// What status holds of the object.
     pub fn external(&self, role: Role, site: &Site) -> ExternalObject {
         let etag = match self {
@@ -150,14 +164,22 @@ impl Object {
         }
     }
 
+    /// The organisation and the sandbox that the object names as its own, where Adobe tells them.
+    pub fn home(&self) -> (Option<&str>, Option<&str>) {
+        match (self, self.meta()) {
+            (Self::DataSet(data_set), _) => (data_set.organization.as_deref(), None),
+            (_, Some(meta)) => (meta.organization.as_deref(), meta.sandbox_name.as_deref()),
+            (_, None) => (None, None),
+        }
+    }
+
     fn candidate(&self) -> Candidate {
-        let meta = self.meta();
         Candidate {
             id: self.id().to_owned(),
             marker: self.marker(),
             name: self.name().to_owned(),
             created_client: self.created_client().map(str::to_owned),
-            created_at: meta.and_then(|meta| meta.created_at),
+            created_at: self.created_at(),
         }
     }
 }
@@ -172,6 +194,7 @@ pub fn external(site: &Site, role: Role, id: String, etag: Option<String>) -> Ex
         organization: site.organization.clone(),
         sandbox: site.sandbox.clone(),
         sandbox_id: site.sandbox_id.clone(),
+        adopted: None,
     }
 }
 
@@ -192,11 +215,11 @@ pub async fn search(site: &Site, role: Role, key: &str) -> Result<Vec<Candidate>
             session.list::<model::SourceConnection>(&Filter::all().equal("baseConnectionId", key)).await?,
             Object::SourceConnection,
         ),
-        Role::TargetConnection => all(
+        Role::TargetConnection | Role::PreviousTargetConnection => all(
             session.list::<model::TargetConnection>(&Filter::all().equal("params.dataSetId", key)).await?,
             Object::TargetConnection,
         ),
-        Role::Flow => all(
+        Role::Flow | Role::PreviousFlow => all(
             session.list::<model::Flow>(&Filter::all().equal("sourceConnectionIds[]", key)).await?,
             Object::Flow,
         ),
@@ -205,7 +228,9 @@ pub async fn search(site: &Site, role: Role, key: &str) -> Result<Vec<Candidate>
             all(session.find_resources(ResourceKind::FieldGroup, key).await?, Object::Resource)
         }
         Role::Schema => all(session.find_resources(ResourceKind::Schema, key).await?, Object::Resource),
-        Role::Dataset => all(session.find_data_sets_by_tag(OWNER_TAG, key).await?, Object::DataSet),
+        Role::Dataset | Role::PreviousDataset => {
+            all(session.find_data_sets_by_tag(OWNER_TAG, key).await?, Object::DataSet)
+        }
     };
     Ok(objects.iter().map(Object::candidate).collect())
 }
@@ -234,18 +259,38 @@ pub async fn read(
         Role::SourceConnection => {
             session.get::<model::SourceConnection>(id).await?.map(Object::SourceConnection)
         }
-        Role::TargetConnection => {
+        Role::TargetConnection | Role::PreviousTargetConnection => {
             session.get::<model::TargetConnection>(id).await?.map(Object::TargetConnection)
         }
-        Role::Flow => session.get::<model::Flow>(id).await?.map(Object::Flow),
+        Role::Flow | Role::PreviousFlow => session.get::<model::Flow>(id).await?.map(Object::Flow),
         // The documents disagree on the version that a plain GET returns, so the version is always named.
         Role::MappingSet => {
             session.get_mapping_set(id, version.unwrap_or_default()).await?.map(Object::MappingSet)
         }
         Role::FieldGroup => session.get_resource(ResourceKind::FieldGroup, id).await?.map(Object::Resource),
         Role::Schema => session.get_resource(ResourceKind::Schema, id).await?.map(Object::Resource),
-        Role::Dataset => session.get_data_set(id).await?.map(Object::DataSet),
+        Role::Dataset | Role::PreviousDataset => session.get_data_set(id).await?.map(Object::DataSet),
     })
+}
+
+/// The newest version of a mapping set, found in few reads: versions have no gaps, and the documents disagree on the version that a plain
+/// GET returns.
+pub async fn newest_set(site: &Site, id: &str) -> Result<Option<model::MappingSet>, Obstacle> {
+    let session = &site.session;
+    let Some(mut newest) = session.get_mapping_set(id, 0).await? else { return Ok(None) };
+    let (mut known, mut step) = (0, 1);
+    while let Some(set) = session.get_mapping_set(id, known + step).await? {
+        (newest, known, step) = (set, known + step, step * 2);
+    }
+    let mut missing = known + step;
+    while missing - known > 1 {
+        let middle = known.midpoint(missing);
+        match session.get_mapping_set(id, middle).await? {
+            Some(set) => (newest, known) = (set, middle),
+            None => missing = middle,
+        }
+    }
+    Ok(Some(newest))
 }
 
 /// Deletes an object that carries our marker and sees it gone.
@@ -267,11 +312,13 @@ pub async fn delete(site: &Site, gate: &Gate, role: Role, id: &str, marker: &Mar
     let deleted = match role {
         Role::Connection | Role::Probe => session.delete::<model::Connection>(gate, id).await,
         Role::SourceConnection => session.delete::<model::SourceConnection>(gate, id).await,
-        Role::TargetConnection => session.delete::<model::TargetConnection>(gate, id).await,
-        Role::Flow => session.delete::<model::Flow>(gate, id).await,
+        Role::TargetConnection | Role::PreviousTargetConnection => {
+            session.delete::<model::TargetConnection>(gate, id).await
+        }
+        Role::Flow | Role::PreviousFlow => session.delete::<model::Flow>(gate, id).await,
         Role::FieldGroup => session.delete_resource(gate, ResourceKind::FieldGroup, id).await,
         Role::Schema => session.delete_resource(gate, ResourceKind::Schema, id).await,
-        Role::Dataset => session.delete_data_set(gate, id).await,
+        Role::Dataset | Role::PreviousDataset => session.delete_data_set(gate, id).await,
         // Data Prep documents no DELETE.
         Role::MappingSet => return Err(Obstacle::bug("a mapping set cannot be deleted")),
     };

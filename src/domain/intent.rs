@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::replacement::Record;
 use crate::api::role::Role;
 
 /// What a custom resource is about to create upstream.
@@ -35,6 +36,17 @@ pub struct Intent {
     /// By role, the last change that upstream takes without a precondition.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub changes: BTreeMap<Role, Announced>,
+    /// The highest incarnation that a replacement used which was given up: no number ever names two objects.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spent: u32,
+    /// The last replacement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<Record>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A change that was written down before it was sent, because nothing upstream would fence it.
@@ -78,6 +90,13 @@ pub struct Claim {
     pub incarnation: u32,
     /// Value of the key that narrows a look-up, as it was when the claim was made.
     pub key: String,
+    /// Id of the existing object that was approved to be taken over. From here on nobody is asked again, and what spec leaves out stays
+    /// as upstream has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<String>,
+    /// Name of a dataset, as it was when the claim was made: another name in spec means another dataset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 impl Intent {
@@ -85,6 +104,22 @@ impl Intent {
     pub fn read(annotation: Option<&str>, uid: &str) -> Option<Self> {
         let intent: Self = serde_json::from_str(annotation?).ok()?;
         (intent.uid == uid).then_some(intent)
+    }
+
+    /// An intent for an object that lost its own.
+    pub fn blank(uid: &str, now: Timestamp) -> Self {
+        Self {
+            uid: uid.to_owned(),
+            roles: BTreeMap::new(),
+            spec_hash: String::new(),
+            effective_start: None,
+            time: now,
+            run: None,
+            nonce: 0,
+            changes: BTreeMap::new(),
+            spent: 0,
+            replacement: None,
+        }
     }
 
     /// The annotation's text.
@@ -96,6 +131,17 @@ impl Intent {
     pub fn incarnation(&self, role: Role) -> u32 {
         self.roles.get(&role).map_or(1, |claim| claim.incarnation)
     }
+
+    /// The id of the existing object that was claimed for a role.
+    pub fn adopted(&self, role: Role) -> Option<&str> {
+        self.roles.get(&role)?.adopted.as_deref()
+    }
+
+    /// An incarnation that nothing ever had.
+    pub fn next_incarnation(&self) -> u32 {
+        let claimed = self.roles.values().map(|claim| claim.incarnation).max().unwrap_or_default();
+        claimed.max(self.spent) + 1
+    }
 }
 
 #[cfg(test)]
@@ -105,13 +151,23 @@ mod tests {
     fn intent() -> Intent {
         Intent {
             uid: "u1".into(),
-            roles: BTreeMap::from([(Role::Flow, Claim { incarnation: 2, key: "source-id".into() })]),
+            roles: BTreeMap::from([(
+                Role::Flow,
+                Claim {
+                    incarnation: 2,
+                    key: "source-id".into(),
+                    adopted: Some("flow-id".into()),
+                    name: None,
+                },
+            )]),
             spec_hash: "h".into(),
             effective_start: Some(Timestamp::UNIX_EPOCH),
             run: Some(RunClaim { token: "t1".into(), after: None }),
             time: Timestamp::UNIX_EPOCH,
             nonce: 7,
             changes: BTreeMap::new(),
+            spent: 0,
+            replacement: None,
         }
     }
 
@@ -134,6 +190,16 @@ mod tests {
         assert!(announced(1, &["a", "b"]).covers(&announced(1, &["b"])));
         assert!(!announced(1, &["a"]).covers(&announced(1, &["b"])));
         assert!(!announced(1, &["a"]).covers(&announced(2, &["a"])));
+    }
+
+    #[test]
+    fn an_intent_of_a_version_without_adoption_claims_none() {
+        let mut value = serde_json::to_value(intent()).unwrap();
+        value["roles"]["flow"].as_object_mut().unwrap().remove("adopted");
+        let older = Intent::read(Some(&value.to_string()), "u1").unwrap();
+        assert_eq!(older.adopted(Role::Flow), None);
+        assert_eq!(intent().adopted(Role::Flow), Some("flow-id"));
+        assert_eq!(intent().adopted(Role::Dataset), None);
     }
 
     #[test]

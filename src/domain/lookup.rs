@@ -61,7 +61,17 @@ pub fn judge(candidates: &[Candidate], wanted: &Wanted<'_>) -> Sighting {
         [] => {}
         _ => return Sighting::Contested(Contest::Several(ours)),
     }
-    let predecessors = related(Relation::Predecessor);
+    if wanted.marker.role == Role::Dataset
+        && let [id] = named(candidates, wanted, Relation::OtherIncarnation).as_slice()
+    {
+        return Sighting::Ours(id.clone());
+    }
+    let mut predecessors = related(Relation::Predecessor);
+    // A flow that was replaced together with its dataset retains more than one.
+    let of_our_name = named(candidates, wanted, Relation::Predecessor);
+    if predecessors.len() > 1 && of_our_name.len() == 1 {
+        predecessors = of_our_name;
+    }
     match (predecessors.as_slice(), is_retainable(wanted.marker.role)) {
         ([], _) => {}
         ([id], true) => return Sighting::Ours(id.clone()),
@@ -76,6 +86,15 @@ pub fn judge(candidates: &[Candidate], wanted: &Wanted<'_>) -> Sighting {
         return Sighting::Contested(Contest::PossibleTwin(twins));
     }
     foreign(candidates, wanted).map_or(Sighting::None, Sighting::Contested)
+}
+
+/// Candidates of a relation that have the very name that we would give.
+fn named(candidates: &[Candidate], wanted: &Wanted<'_>, relation: Relation) -> Vec<String> {
+    let matches = |candidate: &&Candidate| {
+        candidate.name == wanted.name
+            && candidate.marker.as_ref().is_some_and(|marker| marker.relation(wanted.marker) == relation)
+    };
+    candidates.iter().filter(matches).map(|candidate| candidate.id.clone()).collect()
 }
 
 /// Roles that hold customer data or its shape: what a deleted object retained is attached again.
@@ -174,6 +193,22 @@ mod tests {
             judged(Role::Connection, &connection),
             Sighting::Contested(Contest::Predecessor(vec!["c".into()]))
         );
+    }
+
+    #[test]
+    fn of_several_retained_datasets_the_one_of_our_name_is_taken() {
+        let before = |id: &str, name: &str| Candidate {
+            name: name.into(),
+            ..candidate(id, Some(marker("before", Role::Dataset)))
+        };
+        let datasets = [before("d1", "n/a"), before("d2", "another")];
+        assert_eq!(judged(Role::Dataset, &datasets), Sighting::Ours("d1".into()));
+        let earlier = |id: &str, name: &str| {
+            let marker = Marker { incarnation: 7, ..marker("mine", Role::Dataset) };
+            Candidate { name: name.into(), ..candidate(id, Some(marker)) }
+        };
+        assert_eq!(judged(Role::Dataset, &[earlier("d1", "n/a")]), Sighting::Ours("d1".into()));
+        assert_eq!(judged(Role::Dataset, &[earlier("d2", "another")]), Sighting::None);
     }
 
     #[test]

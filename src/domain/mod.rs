@@ -3,6 +3,7 @@
 //! Reading order: [`marker`] and [`intent`] (who owns what), [`plan`] (the state machine), [`outcome`] (what a pass ended
 //! with and what the user sees of it).
 
+pub mod adoption;
 pub mod approval;
 pub mod catalogue;
 pub mod drift;
@@ -13,5 +14,6 @@ pub mod mapping;
 pub mod marker;
 pub mod outcome;
 pub mod plan;
+pub mod replacement;
 pub mod retry;
 pub mod schedule;

@@ -9,6 +9,7 @@ use crate::api::policy::DriftPolicy;
 use crate::api::role::Role;
 
 use super::drift::Drift;
+use super::replacement::{self, Replacement};
 
 /// What is known about one custom resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub struct Facts {
     pub roles: Vec<RoleFacts>,
     /// What to do about drift.
     pub drift_policy: DriftPolicy,
+    /// Upstream shows a pair of source and target that is not the one spec asks for.
+    pub misplaced: bool,
+    /// A replacement that is under way.
+    pub replacement: Option<Replacement>,
 }
 
 /// Whether finalizer and intent stand on the object.
@@ -115,6 +120,22 @@ pub enum Step {
     Contested(Role, Contest),
     /// Upstream lost the object.
     Lost(Role, String),
+    /// Claim a replacement, if everything allows it.
+    Replace,
+    /// See what a flow is doing.
+    Inspect(Role),
+    /// Disable a flow.
+    Stop(Role),
+    /// Enable a flow.
+    Start(Role),
+    /// Nothing to do before the flow has come to rest.
+    Drain(Role),
+    /// Claim where the new flow starts.
+    Cut,
+    /// Name the role's object no longer, and leave it upstream.
+    Keep(Role),
+    /// Claim the former pair again.
+    Restore,
     /// Delete the role's object and see it gone.
     Delete(Role),
     /// Remove the finalizer.
@@ -131,6 +152,12 @@ fn plan_existence(facts: &Facts) -> Step {
     if facts.claim == ClaimState::Missing {
         return Step::Claim;
     }
+    if let Some(replacement) = facts.replacement {
+        return replacement::next(facts, replacement);
+    }
+    if facts.misplaced {
+        return Step::Replace;
+    }
     facts
         .roles
         .iter()
@@ -140,7 +167,10 @@ fn plan_existence(facts: &Facts) -> Step {
         .unwrap_or(Step::Rest)
 }
 
-fn missing_object(claim: ClaimState, RoleFacts { role, standing, .. }: &RoleFacts) -> Option<Step> {
+pub(super) fn missing_object(
+    claim: ClaimState,
+    RoleFacts { role, standing, .. }: &RoleFacts,
+) -> Option<Step> {
     match standing {
         Standing::Owned { .. } => None,
         Standing::Unsearched => Some(Step::LookUp(*role)),
@@ -156,7 +186,10 @@ fn missing_object(claim: ClaimState, RoleFacts { role, standing, .. }: &RoleFact
     }
 }
 
-fn drifted_object(policy: DriftPolicy, RoleFacts { role, standing, .. }: &RoleFacts) -> Option<Step> {
+pub(super) fn drifted_object(
+    policy: DriftPolicy,
+    RoleFacts { role, standing, .. }: &RoleFacts,
+) -> Option<Step> {
     match (standing, policy) {
         (Standing::Owned { drift }, _) if drift.is_empty() => None,
         (Standing::Owned { .. }, DriftPolicy::Correct) => Some(Step::Update(*role)),
@@ -170,7 +203,7 @@ fn plan_deletion(facts: &Facts) -> Step {
     facts.roles.iter().rev().filter(|role| !role.keep).find_map(undeleted_object).unwrap_or(Step::Release)
 }
 
-fn undeleted_object(RoleFacts { role, standing, .. }: &RoleFacts) -> Option<Step> {
+pub(super) fn undeleted_object(RoleFacts { role, standing, .. }: &RoleFacts) -> Option<Step> {
     match standing {
         Standing::Owned { .. } => Some(Step::Delete(*role)),
         Standing::Unsearched => Some(Step::LookUp(*role)),
@@ -221,6 +254,8 @@ mod tests {
                 })
                 .collect(),
             drift_policy: DriftPolicy::Correct,
+            misplaced: false,
+            replacement: None,
         }
     }
 
@@ -362,6 +397,7 @@ mod tests {
             | Step::Contested(..)
             | Step::Lost(..)
             | Step::Release => return false,
+            other => unreachable!("{other:?} without a replacement"),
         }
         true
     }

@@ -26,7 +26,10 @@ const ENDPOINTS: &[(&str, &str)] = &[
         "GET /_sim/journal?since=&service=&method=&endpoint=&kind=&limit=",
         "every call, in order; DELETE forgets them",
     ),
-    ("GET /_sim/violations", "live objects that shared a marker, at any moment; DELETE forgets them"),
+    (
+        "GET /_sim/violations",
+        "live objects that shared a marker, or enabled flows of one owner, at any moment; DELETE forgets them",
+    ),
     ("GET|POST|DELETE /_sim/faults[/{id}]", "fault plans and how often each was reached"),
     ("GET /_sim/inventory?runs=", "every object of every sandbox"),
     ("GET /_sim/rows", "per data set and Stripe id, how often it was ingested"),

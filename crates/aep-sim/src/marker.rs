@@ -30,6 +30,12 @@ static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 impl Marker {
+    /// A mark for one flow of an owner at a time, whatever the incarnation: that it is enabled.
+    #[must_use]
+    pub fn of_enabled(self) -> Self {
+        Self { incarnation: "enabled".to_owned(), ..self }
+    }
+
     /// The part that may exist once only.
     pub fn key(&self) -> String {
         format!("{}/{}/{}", self.uid, self.role, self.incarnation)
@@ -63,7 +69,7 @@ fn collect(value: &Value, found: &mut BTreeSet<Marker>) {
     }
 }
 
-/// Two live objects with one marker.
+/// Two live objects with one marker, or two enabled flows of one owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
@@ -159,6 +165,22 @@ mod tests {
         in_value(
             &json!({"description": format!("text\n[aep-operator/v1 u1/flow/{incarnation} dev c/ns/name]")}),
         )
+    }
+
+    #[test]
+    fn two_enabled_flows_of_one_owner_are_a_violation_whatever_their_incarnations() {
+        let enabled = |incarnation| {
+            let mut markers = markers(incarnation);
+            markers.extend(markers.clone().into_iter().map(Marker::of_enabled));
+            markers
+        };
+        let mut index = Index::default();
+        index.set("org", "a", &enabled(1), 1, 10);
+        index.set("org", "b", &markers(2), 2, 11);
+        assert!(index.violations().is_empty(), "one of them is disabled");
+        index.set("org", "b", &enabled(2), 3, 12);
+        assert_eq!(index.violations()[0].marker, "u1/flow/enabled");
+        assert_eq!(index.violations()[0].ids, ["a", "b"]);
     }
 
     #[test]

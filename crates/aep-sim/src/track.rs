@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::flow_service::entity::Kind;
 use crate::incoming::{Incoming, Service};
+use crate::marker::{self, Marker};
 use crate::wire::Reply;
 use crate::world::World;
 
@@ -39,7 +40,11 @@ fn flow_service(world: &mut World, call: &Incoming, org: &str, reply: &Reply, se
     } else {
         json!([entity.text("name"), entity.text("description")])
     };
-    world.mark(org, &id, &texts, seq, now_ms);
+    let mut markers = marker::in_value(&texts);
+    if kind == Kind::Flow && matches!(entity.state(), Some("enabled" | "enabling" | "updating")) {
+        markers.extend(markers.clone().into_iter().map(Marker::of_enabled));
+    }
+    world.mark(org, &id, &markers, seq, now_ms);
 }
 
 fn lake(world: &mut World, call: &Incoming, org: &str, reply: &Reply, seq: u64, now_ms: i64) {
@@ -47,7 +52,7 @@ fn lake(world: &mut World, call: &Incoming, org: &str, reply: &Reply, seq: u64, 
     match call.method.as_str() {
         "POST" => {
             if let Some(id) = created(reply).filter(|_| reply.status <= 201) {
-                world.mark(org, &id, &body, seq, now_ms);
+                world.mark(org, &id, &marker::in_value(&body), seq, now_ms);
             }
         }
         "DELETE" => {
@@ -56,9 +61,9 @@ fn lake(world: &mut World, call: &Incoming, org: &str, reply: &Reply, seq: u64, 
             }
         }
         // A change that does not mention the marker leaves it as it is.
-        _ if !crate::marker::in_value(&body).is_empty() => {
+        _ if !marker::in_value(&body).is_empty() => {
             if let Some(id) = call.segments.last() {
-                world.mark(org, &plain(id), &body, seq, now_ms);
+                world.mark(org, &plain(id), &marker::in_value(&body), seq, now_ms);
             }
         }
         _ => {}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::config::{Config, Organisation};
 use crate::faults::Faults;
@@ -14,7 +14,7 @@ use crate::ims::Ims;
 use crate::journal::Journal;
 use crate::keys::Keys;
 use crate::lake::Lake;
-use crate::marker::{self, Index};
+use crate::marker::{Index, Marker};
 use crate::switches::Switches;
 
 /// One sandbox.
@@ -148,9 +148,8 @@ impl World {
     }
 
     /// Notes which markers an object carries; no markers when it is gone.
-    pub fn mark(&mut self, org: &str, id: &str, text: &Value, seq: u64, now_ms: i64) {
-        let markers = marker::in_value(text);
-        self.state.markers.set(org, id, &markers, seq, now_ms);
+    pub fn mark(&mut self, org: &str, id: &str, markers: &BTreeSet<Marker>, seq: u64, now_ms: i64) {
+        self.state.markers.set(org, id, markers, seq, now_ms);
     }
 
     /// Notes that an object is gone.

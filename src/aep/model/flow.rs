@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::run::RunStatus;
-use super::{MappingSetRef, Meta, SpecRef, loose};
+use super::{MappingSetRef, Meta, SpecRef, State, loose};
 
 /// A dataflow.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -43,6 +43,11 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// Whether the flow may run. One that is on its way somewhere may.
+    pub fn runs(&self) -> bool {
+        !matches!(self.meta.state, State::Disabled | State::Disabling | State::Draft)
+    }
+
     /// The position of the `Mapping` transformation, which is what a patch has to name, and what it refers to.
     pub fn mapping(&self) -> Option<(usize, MappingRef)> {
         let is_mapping = |(_, step): &(usize, &Transformation)| step.name.eq_ignore_ascii_case("Mapping");

@@ -1,16 +1,19 @@
 //! `StripeBaseConnection`: one Flow Service connection, and its own test.
 
+use std::collections::BTreeMap;
+
 use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::parent::holding;
-use super::{common_fields, display_name};
+use super::{adoption, common_fields, display_name};
 use crate::aep::{model, spec};
 use crate::api::condition::{ConditionType, Reason};
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 use crate::api::{StripeBaseConnection, StripeBaseConnectionStatus, StripeSourceConnection};
+use crate::controller::adoption::{Named, lines};
 use crate::controller::context::Context;
 use crate::controller::managed::{Change, External, Finding, Managed, Post, Report, Shape};
 use crate::controller::rotation::Trial;
@@ -53,7 +56,11 @@ impl Managed for StripeBaseConnection {
     }
 
     fn unserved(&self) -> Option<&'static str> {
-        self.spec.adopt.as_ref().map(|_| "spec.adopt")
+        None
+    }
+
+    fn adopts(&self, role: Role, _: &BTreeMap<Role, Object>) -> Option<Named> {
+        adoption::named(role, self.spec.adopt.as_ref().map(|adopt| &adopt.connection_id))
     }
 
     fn upstream_name(&self, role: Role) -> String {
@@ -139,6 +146,18 @@ impl Managed for StripeBaseConnection {
         is_about_credentials.then(|| {
             Finding::new(ConditionType::CredentialsValid, Some(false), obstacle.reason, &obstacle.message)
         })
+    }
+
+    fn refuse_unfit(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle> {
+        adoption::unfit_connection(shape, role, object)
+    }
+
+    fn differences(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Vec<String> {
+        let description = shape.desired.description.as_deref();
+        let mut lines = lines(&described::drift(shape, role, object, &shape.desired.name, description));
+        // Adobe masks the key in its answers, so nobody can tell whether it is the same.
+        lines.push("stripeCredentialsSecretRef: unknown upstream, will be replaced".to_owned());
+        lines
     }
 
     async fn create(

@@ -1,11 +1,16 @@
 //! `IngestionFlow`: dataset, target connection and dataflow.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use kube::ResourceExt;
 use serde::Serialize;
 
-use super::parent::{Parent, base_of, exists, output_of, reach_by_source, read};
-use super::{common_fields, display_name, flow_checks, flow_start, flow_update, history, on_demand, runs};
+use super::parent::{Parent, base_of, exists, output_of, reach_by_source, read, readiness};
+use super::{
+    adoption, common_fields, display_name, flow_checks, flow_replace, flow_start, flow_update, history,
+    on_demand, runs,
+};
 use crate::aep::model;
 use crate::api::condition::Reason;
 use crate::api::flow::{Frequency, ManagedDataset};
@@ -13,12 +18,14 @@ use crate::api::policy::{DeletionPolicy, UpstreamDeletionPolicy};
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 use crate::api::{IngestionFlow, IngestionFlowStatus, IngestionMapping, StripeSourceConnection};
+use crate::controller::adoption::Named;
 use crate::controller::context::Context;
 use crate::controller::managed::{Change, External, Managed, Parting, Post, Report, Shape};
 use crate::controller::site::Site;
 use crate::controller::upstream::Object;
 use crate::domain::drift::Drift;
 use crate::domain::outcome::{Class, Obstacle};
+use crate::domain::replacement::{Cut, Proposal, Record};
 
 /// What a flow refers to.
 pub struct Refs {
@@ -29,6 +36,8 @@ pub struct Refs {
     /// Whether the schema takes part in Profile because the mapping asks for it.
     pub(super) profile: bool,
     pub(super) existing_dataset: Option<String>,
+    /// What a new flow on these references would have to wait for.
+    pub(super) unready: Option<Obstacle>,
     /// How far ahead the start of a flow is held that must not run, in seconds.
     pub(super) held_start: i64,
 }
@@ -84,24 +93,33 @@ impl Managed for IngestionFlow {
     }
 
     fn keeps(&self, role: Role) -> bool {
-        role == Role::Dataset
-            && self.managed_dataset().is_none_or(|managed| managed.deletion_policy == DeletionPolicy::Retain)
+        role == Role::PreviousDataset
+            || role == Role::Dataset
+                && self
+                    .managed_dataset()
+                    .is_none_or(|managed| managed.deletion_policy == DeletionPolicy::Retain)
     }
 
     fn unserved(&self) -> Option<&'static str> {
-        let fields = [
-            (self.spec.adopt.is_some(), "spec.adopt"),
-            (
-                self.managed_dataset().is_some_and(|managed| managed.adopt.is_some()),
-                "spec.dataset.managed.adopt",
-            ),
-            (
-                self.spec.on_upstream_deletion == UpstreamDeletionPolicy::Recreate,
-                "spec.onUpstreamDeletion: Recreate",
-            ),
-            (self.spec.replacement.is_some(), "spec.replacement"),
-        ];
+        let fields = [(
+            self.spec.on_upstream_deletion == UpstreamDeletionPolicy::Recreate,
+            "spec.onUpstreamDeletion: Recreate",
+        )];
         fields.into_iter().find_map(|(used, field)| used.then_some(field))
+    }
+
+    fn adopts(&self, role: Role, read: &BTreeMap<Role, Object>) -> Option<Named> {
+        let flow = self.spec.adopt.as_ref().map(|adopt| &adopt.flow_id);
+        let dataset = self.managed_dataset().and_then(|managed| managed.adopt.as_ref());
+        match (role, read.get(&Role::Flow)) {
+            (Role::Flow, _) => adoption::named(role, flow),
+            (Role::Dataset, _) => adoption::named(role, dataset.map(|adopt| &adopt.id)),
+            // The target connection comes with its dataflow.
+            (_, Some(Object::Flow(read))) => {
+                adoption::named(role, flow.and_then(|_| read.target_connection_ids.first()))
+            }
+            _ => None,
+        }
     }
 
     fn upstream_name(&self, role: Role) -> String {
@@ -144,7 +162,11 @@ impl Managed for IngestionFlow {
         let (_, site) = base_of(cx, &source.object, child_exists).await?;
         let output = output_of(&mapping)?;
         let existing_dataset = flow_checks::existing_dataset(self, &site, &output.schema_id).await?;
+        refuse_other_place(self, &site)?;
+        let unready =
+            readiness(&source, "spec.sourceConnectionRef").or_else(|| readiness(&mapping, "spec.mappingRef"));
         Ok(Refs {
+            unready,
             site,
             source_id: source.external.id,
             mapping: model::MappingSetRef { id: output.mapping_set, version: output.version },
@@ -212,12 +234,49 @@ impl Managed for IngestionFlow {
         }
     }
 
+    fn runs(&self) -> bool {
+        self.spec.enabled
+    }
+
+    fn pair(desired: &Desired) -> String {
+        flow_replace::pair(desired)
+    }
+
+    fn proposal(
+        &self,
+        shape: &Shape<'_, Self>,
+        observed: &BTreeMap<Role, Object>,
+    ) -> Result<Option<Proposal>, Obstacle> {
+        flow_replace::proposal(self, shape, observed)
+    }
+
+    async fn check_replacement(
+        &self,
+        cx: &Context,
+        shape: &Shape<'_, Self>,
+        proposal: &Proposal,
+    ) -> Result<(), Obstacle> {
+        flow_replace::check(self, cx, shape, proposal).await
+    }
+
+    async fn cut(&self, cx: &Context, shape: &Shape<'_, Self>, record: &Record) -> Result<Cut, Obstacle> {
+        flow_replace::cut(self, cx, shape, record).await
+    }
+
+    fn replaced(&self, external: &External, record: &Record, created: Option<i64>) -> String {
+        flow_replace::replaced(self, external, record, created)
+    }
+
     fn observe_after_create(&self, role: Role) -> bool {
         role == Role::Flow && (!self.spec.enabled || !self.spec.access_labels.is_empty())
     }
 
     fn drift(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Drift {
         flow_update::drift(shape, role, object)
+    }
+
+    fn refuse_unfit(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle> {
+        adoption::unfit_flow(shape, role, object)
     }
 
     async fn create(
@@ -250,6 +309,7 @@ impl Managed for IngestionFlow {
         report.status.effective_start_time = start;
         report.ignored = flow_start::ignored(shape);
         if shape.created.contains(&Role::Flow)
+            && shape.cut().is_none()
             && let Some(until) = history::of(shape).await?
         {
             let note = format!(
@@ -271,6 +331,25 @@ impl Managed for IngestionFlow {
             report.look_again_in(wait);
         }
         on_demand::consider(self, cx, shape, report).await
+    }
+}
+
+/// A flow lives in one organisation and sandbox; looked for in another, it would seem to be gone.
+fn refuse_other_place(flow: &IngestionFlow, site: &Site) -> Result<(), Obstacle> {
+    let external = flow.status.iter().flat_map(|status| &status.common.external);
+    match external
+        .into_iter()
+        .find(|object| object.organization != site.organization || object.sandbox != site.sandbox)
+    {
+        Some(object) => Err(Obstacle::new(
+            Class::Invalid,
+            Reason::ReferenceMismatch,
+            format!(
+                "spec.sourceConnectionRef: the source is of organisation {} and sandbox {}, the {} {} of {} and {}: refer to a source of the same sandbox, or create another IngestionFlow",
+                site.organization, site.sandbox, object.role, object.id, object.organization, object.sandbox
+            ),
+        )),
+        None => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::aep::{Patch, model};
 use crate::api::IngestionFlow;
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
-use crate::controller::managed::{Change, Shape};
+use crate::controller::managed::{Change, Managed, Shape};
 use crate::controller::upstream::{MARKER_TAG, OWNER_TAG, Object};
 use crate::domain::drift::Drift;
 use crate::domain::outcome::Obstacle;
@@ -44,11 +44,17 @@ pub(super) fn drift(shape: &FlowShape<'_>, object: &Object, data_set: &model::Da
         "another schema"
     };
     let feeds_profile = PROFILE_TAGS.iter().all(|tag| data_set.has_tag(tag, ENABLED));
-    Drift::default()
+    let drift = Drift::default()
         .field("marker", shape.marker(Role::Dataset), marker)
         .field("dataset schema", &desired.schema_id, schema)
         // A dataset that feeds Profile although nobody here asked for it is left so.
-        .field("profile", desired.profile, desired.profile && feeds_profile)
+        .field("profile", desired.profile, desired.profile && feeds_profile);
+    // A dataset that the operator made is left with the name that people gave it since.
+    if shape.is_adopted(Role::Dataset) {
+        drift.field("dataset.managed.name", desired.dataset.as_deref().unwrap_or_default(), object.name())
+    } else {
+        drift
+    }
 }
 
 /// Puts the tags right, one key at a time: those of others stay.
@@ -63,6 +69,9 @@ pub(super) async fn update(
     let mut patch = Patch::new();
     if change.drift.has("description") {
         patch = patch.add("/description", shape.desired.description.clone().unwrap_or_default());
+    }
+    if change.drift.has("dataset.managed.name") {
+        patch = patch.add("/name", flow.upstream_name(change.role));
     }
     if data_set.tags.is_empty() {
         patch = patch.add("/tags", json!(tags(shape)));

@@ -56,7 +56,8 @@ pub(super) async fn create(
             ))
         }
         _ => {
-            let history = history::of(shape).await?;
+            // A replacement knows itself where its flow starts.
+            let history = if shape.cut().is_some() { None } else { history::of(shape).await? };
             if let Some(until) = history {
                 history::refuse_second_reading(shape, until)?;
             }
@@ -92,10 +93,16 @@ fn new_flow(
             frequency: frequency(shape),
             interval: desired.interval.and_then(|interval| u32::try_from(interval).ok()),
             // What a former flow has ingested is not read again.
-            backfill: if history.is_some() { Some(false) } else { desired.backfill },
+            backfill: if history.is_some() { Some(false) } else { backfill(shape) },
         },
         options: Some(options),
     })
+}
+
+/// Whether the first run takes what lies before the start: for a flow that replaced another one, the replacement says so.
+fn backfill(shape: &FlowShape<'_>) -> Option<bool> {
+    let of_replacement = shape.cut().and_then(|cut| cut.backfill);
+    of_replacement.filter(|_| shape.desired.interval.is_some()).or(shape.desired.backfill)
 }
 
 fn frequency(shape: &FlowShape<'_>) -> model::Frequency {
@@ -131,6 +138,10 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
         .mapping()
         .map(|(_, mapping)| format!("{} version {}", mapping.id, mapping.version.unwrap_or_default()));
     let schedule = &observed.schedule;
+    let keeps = shape.is_adopted(role);
+    let start = flow_start::of(shape, observed);
+    let start = if keeps && desired.start.is_none() { start.shown } else { start.wanted() };
+    let shown_percent = options.partial_ingestion_percent.unwrap_or_default();
     let drift = described::drift(shape, role, object, &desired.name, desired.description.as_deref())
         .field(
             "sourceConnectionRef",
@@ -148,12 +159,8 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
             schedule.frequency.as_ref().map(model::Frequency::as_str).unwrap_or_default(),
         )
         .field("schedule.interval", shown(desired.interval), shown(schedule.interval))
-        .field(
-            "schedule.startTime",
-            flow_start::of(shape, observed).wanted(),
-            schedule.start_time.unwrap_or_default(),
-        )
-        .field("enabled", desired.enabled, is_enabled(observed))
+        .field("schedule.startTime", start, schedule.start_time.unwrap_or_default())
+        .field("enabled", desired.enabled, observed.runs())
         .field(
             "errorDiagnostics",
             desired.error_diagnostics.or(options.error_diagnostics_enabled).unwrap_or_default(),
@@ -161,9 +168,12 @@ fn flow_drift(shape: &FlowShape<'_>, role: Role, object: &Object, observed: &mod
         )
         .field(
             "partialIngestion",
-            desired.partial_percent.map_or(0.0, percent),
-            options.partial_ingestion_percent.unwrap_or_default(),
+            desired.partial_percent.map_or(if keeps { shown_percent } else { 0.0 }, percent),
+            shown_percent,
         );
+    if keeps && desired.labels.is_empty() {
+        return drift;
+    }
     drift.field("accessLabels", sorted(&desired.labels), sorted(&observed.labels))
 }
 
@@ -175,11 +185,6 @@ fn sorted(labels: &[String]) -> String {
     let mut labels = labels.to_vec();
     labels.sort_unstable();
     labels.join(", ")
-}
-
-/// Whether the flow may run. One that is on its way somewhere may.
-fn is_enabled(observed: &model::Flow) -> bool {
-    !matches!(observed.meta.state, model::State::Disabled | model::State::Disabling | model::State::Draft)
 }
 
 /// Changes one object of a flow.
@@ -207,9 +212,10 @@ fn refuse_replacement(change: &Change<'_>, field: &'static str) -> Result<(), Ob
         return Ok(());
     }
     Err(Obstacle::invalid(
-        Reason::FieldNotServed,
+        Reason::DatasetChangeRefused,
         format!(
-            "spec.{field}: a change of it needs a new dataflow, and this version of the operator does not replace one: undo the change, or delete this IngestionFlow and apply a new one"
+            "the {field} of the {} was changed upstream, which does not reach a live flow: put it back in AEP, or delete this IngestionFlow and apply it again",
+            change.role
         ),
     ))
 }

@@ -36,8 +36,13 @@ pub(super) async fn note(
     site: &Site,
     parting: Parting<'_>,
 ) -> Result<Option<(Reason, String)>, Obstacle> {
-    let dataset = parting.external.get(&Role::Dataset).filter(|_| flow.keeps(Role::Dataset));
-    let (Role::Flow, Some(dataset)) = (parting.role, dataset) else { return Ok(None) };
+    let held = match parting.role {
+        Role::Flow => Role::Dataset,
+        Role::PreviousFlow if parting.external.contains_key(&Role::PreviousDataset) => Role::PreviousDataset,
+        Role::PreviousFlow if flow.metadata.deletion_timestamp.is_some() => Role::Dataset,
+        _ => return Ok(None),
+    };
+    let Some(dataset) = parting.external.get(&held).filter(|_| flow.keeps(held)) else { return Ok(None) };
     let session = &site.session;
     if !stop(session, &parting).await? {
         return Ok(None);

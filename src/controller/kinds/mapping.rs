@@ -1,11 +1,13 @@
 //! `IngestionMapping`: a managed field group and schema where spec asks for them, and a mapping set that Data Prep has validated.
 
+use std::collections::BTreeMap;
+
 use kube::ResourceExt;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::parent::{base_of, exists, holding, reach_by_source, read};
-use super::{common_fields, display_name, mapping_checks, mapping_schema, mapping_update};
+use super::{adoption, common_fields, display_name, mapping_checks, mapping_schema, mapping_update};
 use crate::aep::model::{self, ResourceKind};
 use crate::api::condition::{ConditionType, Reason};
 use crate::api::mapping::{ManagedSchema, RowFailure, RowType};
@@ -14,6 +16,7 @@ use crate::api::role::Role;
 use crate::api::source_connection::ResourcePath;
 use crate::api::status::{ExternalObject, MAX_FAILURES, MAX_TEXT, MAX_WORD, bounded};
 use crate::api::{INTENT, IngestionFlow, IngestionMapping, IngestionMappingStatus, StripeSourceConnection};
+use crate::controller::adoption::Named;
 use crate::controller::context::Context;
 use crate::controller::managed::{Before, Change, External, Finding, Managed, Post, Report, Shape};
 use crate::controller::site::Site;
@@ -87,9 +90,12 @@ impl IngestionMapping {
         is_asked_for || is_announced || is_new_here || schema.is_in_union()
     }
 
-    /// The name of the mapping set: Data Prep has no description, so the marker stands in the name.
-    pub(super) fn set_name(shape: &Shape<'_, Self>) -> String {
-        format!("{} {}", shape.desired.name, shape.marker(Role::MappingSet))
+    /// The name of the mapping set: Data Prep has no description, so the marker stands in the name. An adopted set keeps the name that was
+    /// `observed` where spec gives none.
+    pub(super) fn set_name(shape: &Shape<'_, Self>, observed: Option<&str>) -> String {
+        let keeps = shape.unsaid.name && shape.is_adopted(Role::MappingSet);
+        let own = observed.filter(|_| keeps).map(Marker::text_before);
+        format!("{} {}", own.unwrap_or(&shape.desired.name), shape.marker(Role::MappingSet))
     }
 
     /// The `$id` of the target schema, once it is known.
@@ -122,11 +128,14 @@ impl Managed for IngestionMapping {
 
     fn unserved(&self) -> Option<&'static str> {
         let managed = self.managed();
-        let fields = [
-            (self.spec.adopt.is_some(), "spec.adopt"),
-            (managed.is_some_and(|managed| managed.adopt.is_some()), "spec.targetSchema.managed.adopt"),
-        ];
+        let fields =
+            [(managed.is_some_and(|managed| managed.adopt.is_some()), "spec.targetSchema.managed.adopt")];
         fields.into_iter().find_map(|(used, field)| used.then_some(field))
+    }
+
+    fn adopts(&self, role: Role, _: &BTreeMap<Role, Object>) -> Option<Named> {
+        let adopt = self.spec.adopt.as_ref().filter(|_| role == Role::MappingSet);
+        adoption::named(role, adopt.map(|adopt| &adopt.mapping_set_id))
     }
 
     fn upstream_name(&self, role: Role) -> String {
@@ -238,6 +247,14 @@ impl Managed for IngestionMapping {
         mapping_update::drift(self, shape, role, object)
     }
 
+    fn refuse_unfit(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle> {
+        adoption::unfit_mapping_set(shape, role, object)
+    }
+
+    fn differences(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Vec<String> {
+        mapping_update::differences(self, shape, role, object)
+    }
+
     async fn create(
         &self,
         _: &Context,
@@ -282,7 +299,7 @@ impl Managed for IngestionMapping {
                     .create_mapping_set(
                         post.permit,
                         post.gate,
-                        &shape.desired.mapping_set(Self::set_name(shape), schema_id),
+                        &shape.desired.mapping_set(Self::set_name(shape, None), schema_id),
                     )
                     .await?;
                 Ok(upstream::external(site, role, set.id, Some(set.version.to_string())))

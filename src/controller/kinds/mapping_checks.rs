@@ -96,7 +96,7 @@ pub(super) async fn check_rows(shape: &Shape<'_, IngestionMapping>, schema_id: &
     let failures = preflight(&shape.desired.rows, &schema.raw);
     wait_until_visible(shape, &failures)?;
     refuse(failures, Reason::DestinationMissing, "the target schema does not fit these rows")?;
-    let set = shape.desired.mapping_set(IngestionMapping::set_name(shape), schema_id);
+    let set = shape.desired.mapping_set(IngestionMapping::set_name(shape, None), schema_id);
     let failures = session.validate_mapping_set(&set).await?.into_iter().map(|failure| RowFailure {
         source: failure.source,
         destination: failure.destination,

@@ -17,6 +17,7 @@ use crate::controller::upstream;
 use crate::domain::drift::Drift;
 use crate::domain::intent::Announced;
 use crate::domain::mapping::{UpstreamKind, UpstreamRow, row_drift};
+use crate::domain::marker::Marker;
 use crate::domain::outcome::{Class, Obstacle};
 
 type MappingShape<'a> = Shape<'a, IngestionMapping>;
@@ -28,12 +29,12 @@ const MOST_VERSIONS: i64 = 500;
 pub(super) fn drift(shape: &MappingShape<'_>, set: &model::MappingSet) -> Drift {
     let rows = row_drift(&shape.desired.rows, &upstream_rows(set));
     Drift::default()
-        .field("displayName", IngestionMapping::set_name(shape), set.name.as_deref().unwrap_or_default())
+        .field("displayName", Marker::text_before(&set_name(shape, set)), Marker::text_before(name_of(set)))
         .field("rows", rows, "")
         .field("targetSchema", IngestionMapping::schema_id(shape).unwrap_or_default(), set.schema.id.as_str())
 }
 
-fn upstream_rows(set: &model::MappingSet) -> Vec<UpstreamRow> {
+pub(super) fn upstream_rows(set: &model::MappingSet) -> Vec<UpstreamRow> {
     let kind = |row: &model::MappingRow| {
         UpstreamKind::parse(row.kind.map(model::RowKind::as_str).unwrap_or_default())
     };
@@ -47,6 +48,14 @@ fn upstream_rows(set: &model::MappingSet) -> Vec<UpstreamRow> {
         .collect()
 }
 
+fn name_of(set: &model::MappingSet) -> &str {
+    set.name.as_deref().unwrap_or_default()
+}
+
+fn set_name(shape: &MappingShape<'_>, set: &model::MappingSet) -> String {
+    IngestionMapping::set_name(shape, Some(name_of(set)))
+}
+
 /// A hash of what a version holds of ours.
 fn hash_of(name: &str, schema_id: &str, mut rows: Vec<UpstreamRow>) -> String {
     rows.sort_unstable();
@@ -54,7 +63,7 @@ fn hash_of(name: &str, schema_id: &str, mut rows: Vec<UpstreamRow>) -> String {
 }
 
 fn hash_of_version(set: &model::MappingSet) -> String {
-    hash_of(set.name.as_deref().unwrap_or_default(), &set.schema.id, upstream_rows(set))
+    hash_of(name_of(set), &set.schema.id, upstream_rows(set))
 }
 
 /// Looks for a version that holds the rows already, waits while one may still surface, checks the rows, and announces the next one.
@@ -66,11 +75,8 @@ pub(super) async fn before(
 ) -> Result<Before, Obstacle> {
     let schema_id = IngestionMapping::schema_id(shape)?;
     refuse_other_schema(set, schema_id, drift)?;
-    let wanted = hash_of(
-        &IngestionMapping::set_name(shape),
-        schema_id,
-        shape.desired.rows.iter().map(UpstreamRow::from).collect(),
-    );
+    let wanted =
+        hash_of(&set_name(shape, set), schema_id, shape.desired.rows.iter().map(UpstreamRow::from).collect());
     let recorded = set.version.unwrap_or_default();
     let announced = shape
         .intent
@@ -140,8 +146,7 @@ pub(super) async fn update(
 ) -> Result<ExternalObject, Obstacle> {
     let permit =
         change.permits.pop().ok_or_else(|| Obstacle::bug("a PUT needs a permit from before its claim"))?;
-    let new =
-        shape.desired.mapping_set(IngestionMapping::set_name(shape), IngestionMapping::schema_id(shape)?);
+    let new = shape.desired.mapping_set(set_name(shape, set), IngestionMapping::schema_id(shape)?);
     let put = shape.site().session.put_mapping_set(permit, change.gate, &set.id, &new).await?;
     Ok(upstream::external(shape.site(), change.role, put.id, Some(put.version.to_string())))
 }

@@ -10,11 +10,12 @@ use crate::api::condition::Reason;
 use crate::api::mapping::RowFailure;
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
+use crate::controller::adoption::lines;
 use crate::controller::context::Context;
 use crate::controller::managed::{Before, Change, Managed, Shape};
 use crate::controller::upstream::{self, Object};
 use crate::domain::drift::Drift;
-use crate::domain::mapping::{BreakingChange, growth};
+use crate::domain::mapping::{BreakingChange, growth, row_lines};
 use crate::domain::marker::Marker;
 use crate::domain::outcome::Obstacle;
 
@@ -50,6 +51,21 @@ fn growth_drift(shape: &MappingShape<'_>, group: &model::Resource) -> Drift {
         }
         Err(breaking) => Drift::default().field("breaking", describe(&breaking), ""),
     }
+}
+
+/// Every difference of a set that is to be taken over, each row on a line of its own.
+pub(super) fn differences(
+    mapping: &IngestionMapping,
+    shape: &MappingShape<'_>,
+    role: Role,
+    object: &Object,
+) -> Vec<String> {
+    let mut differences = lines(&drift(mapping, shape, role, object));
+    if let Object::MappingSet(set) = object {
+        differences.retain(|line| !line.starts_with("rows:"));
+        differences.extend(row_lines(&shape.desired.rows, &mapping_set::upstream_rows(set)));
+    }
+    differences
 }
 
 fn growth_of(

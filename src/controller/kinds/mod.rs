@@ -1,10 +1,12 @@
 //! What each kind says for itself: references, desired state, drift, and the calls that create and patch. Only conversions and calls to
 //! the ports; decisions are in `domain`.
 
+mod adoption;
 mod base;
 mod flow;
 mod flow_checks;
 mod flow_dataset;
+mod flow_replace;
 mod flow_start;
 mod flow_update;
 mod history;
@@ -39,8 +41,15 @@ macro_rules! common_fields {
             self.spec.drift_policy
         }
 
-        fn deletion_policy(&self) -> $crate::api::policy::DeletionPolicy {
-            self.spec.deletion_policy.unwrap_or($crate::api::policy::DeletionPolicy::Delete)
+        fn deletion_policy(&self) -> Option<$crate::api::policy::DeletionPolicy> {
+            self.spec.deletion_policy
+        }
+
+        fn unsaid(&self) -> $crate::controller::managed::Unsaid {
+            $crate::controller::managed::Unsaid {
+                name: self.spec.display_name.is_none(),
+                description: self.spec.description.is_none(),
+            }
         }
     };
 }

@@ -35,10 +35,7 @@ pub(super) async fn read<P: Managed>(
         Obstacle::blocked(Reason::ReferenceNotFound, format!("{field}: {kind} {name} does not exist in namespace {namespace}: create it, or correct the name"))
     })?;
     if parent.meta().deletion_timestamp.is_some() && !child_exists {
-        return Err(Obstacle::blocked(
-            Reason::ReferenceDeleting,
-            format!("{field}: {} is being deleted: refer to another one", describe(&parent)),
-        ));
+        return Err(deleting(&parent, field));
     }
     let external = external_of(&parent, role);
     match external {
@@ -69,6 +66,22 @@ fn not_ready<P: Managed>(parent: &P, field: &str) -> Obstacle {
         ),
         _ => Obstacle::waiting(format!("{field}: {} is not ready yet", describe(parent))),
     }
+}
+
+/// What keeps a parent that exists upstream from getting another child.
+pub(super) fn readiness<P: Managed>(parent: &Parent<P>, field: &str) -> Option<Obstacle> {
+    let object = &parent.object;
+    if object.meta().deletion_timestamp.is_some() {
+        return Some(deleting(object, field));
+    }
+    (!is_ready(object)).then(|| not_ready(object, field))
+}
+
+fn deleting<P: Managed>(parent: &P, field: &str) -> Obstacle {
+    Obstacle::blocked(
+        Reason::ReferenceDeleting,
+        format!("{field}: {} is being deleted: refer to another one", describe(parent)),
+    )
 }
 
 /// Whether the present generation is applied upstream.

@@ -1,16 +1,19 @@
 //! `StripeSourceConnection`: one Flow Service source connection, and what explore sees of its resource.
 
+use std::collections::BTreeMap;
+
 use kube::ResourceExt;
 use serde::Serialize;
 
 use super::parent::{base_of, exists, holding, reach_by_base};
-use super::{common_fields, display_name};
+use super::{adoption, common_fields, display_name, flow_replace};
 use crate::aep::{model, spec};
 use crate::api::condition::Reason;
 use crate::api::role::Role;
 use crate::api::source_connection::ExploredSchema;
 use crate::api::status::ExternalObject;
 use crate::api::{IngestionFlow, IngestionMapping, StripeSourceConnection, StripeSourceConnectionStatus};
+use crate::controller::adoption::Named;
 use crate::controller::context::Context;
 use crate::controller::described;
 use crate::controller::managed::{Change, External, Managed, Post, Report, Shape};
@@ -31,8 +34,8 @@ pub struct Refs {
 pub struct Desired {
     name: String,
     description: Option<String>,
-    base_id: String,
-    resource_path: &'static str,
+    pub(super) base_id: String,
+    pub(super) resource_path: &'static str,
 }
 
 impl Managed for StripeSourceConnection {
@@ -49,7 +52,11 @@ impl Managed for StripeSourceConnection {
     }
 
     fn unserved(&self) -> Option<&'static str> {
-        self.spec.adopt.as_ref().map(|_| "spec.adopt")
+        None
+    }
+
+    fn adopts(&self, role: Role, _: &BTreeMap<Role, Object>) -> Option<Named> {
+        adoption::named(role, self.spec.adopt.as_ref().map(|adopt| &adopt.source_connection_id))
     }
 
     fn upstream_name(&self, _: Role) -> String {
@@ -69,8 +76,13 @@ impl Managed for StripeSourceConnection {
         let (namespace, name) = (self.namespace().unwrap_or_default(), self.name_any());
         let mappings: Vec<IngestionMapping> =
             cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", &name).await?;
-        let flows: Vec<IngestionFlow> =
-            cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", &name).await?;
+        let own = self.status.iter().flat_map(|status| &status.common.external).next();
+        let mut flows: Vec<IngestionFlow> = cx.cluster.list(&namespace).await?;
+        // A flow that is being replaced reads its former source until the new flow is up, whatever its spec says.
+        flows.retain(|flow| {
+            flow.spec.source_connection_ref.name == name
+                || own.is_some_and(|own| flow_replace::reads(flow, &own.id))
+        });
         Ok(holding(flows).chain(holding(mappings)).collect())
     }
 
@@ -93,6 +105,10 @@ impl Managed for StripeSourceConnection {
 
     fn drift(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Drift {
         described::drift(shape, role, object, &shape.desired.name, shape.desired.description.as_deref())
+    }
+
+    fn refuse_unfit(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle> {
+        adoption::unfit_source_connection(shape, role, object)
     }
 
     async fn create(

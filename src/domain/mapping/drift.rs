@@ -2,7 +2,7 @@
 //!
 //! Upstream adds fields and respells kinds, so nothing else is compared. The order of rows means nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -51,6 +51,16 @@ pub struct UpstreamRow {
     pub source: String,
     /// Its destination.
     pub destination: String,
+}
+
+impl fmt::Display for UpstreamRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            UpstreamKind::Attribute => f.write_str(&self.source),
+            UpstreamKind::Expression => write!(f, "{} (Expression)", self.source),
+            UpstreamKind::Other(kind) => write!(f, "{} ({kind})", self.source),
+        }
+    }
 }
 
 impl From<&Row> for UpstreamRow {
@@ -113,6 +123,33 @@ pub fn row_drift<'a>(
     }
     drift.removed = desired.into_keys().collect();
     drift
+}
+
+/// One line for each row that differs, by destination, with both sides: what taking over a set with the observed rows would change.
+pub fn row_lines<'a>(
+    desired: impl IntoIterator<Item = &'a Row>,
+    observed: impl IntoIterator<Item = &'a UpstreamRow>,
+) -> Vec<String> {
+    let shown = |rows: Option<&Vec<UpstreamRow>>| {
+        rows.map(|rows| rows.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "))
+    };
+    let desired = by_destination(desired.into_iter().map(UpstreamRow::from));
+    let observed = by_destination(observed.into_iter().cloned());
+    let destinations: BTreeSet<&String> = desired.keys().chain(observed.keys()).collect();
+    let differing = destinations
+        .into_iter()
+        .filter(|destination| desired.get(*destination) != observed.get(*destination));
+    differing
+        .map(|destination| {
+            let (wanted, found) = (shown(desired.get(destination)), shown(observed.get(destination)));
+            let absent = || "no row".to_owned();
+            format!(
+                "mappings: {destination}: {} (upstream: {})",
+                wanted.unwrap_or_else(absent),
+                found.unwrap_or_else(absent)
+            )
+        })
+        .collect()
 }
 
 /// Upstream may hold two rows for one destination, which is a change, not a repetition.

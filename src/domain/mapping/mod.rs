@@ -17,7 +17,7 @@ mod row;
 mod shape;
 mod title;
 
-pub use drift::{RowDrift, UpstreamKind, UpstreamRow, row_drift};
+pub use drift::{RowDrift, UpstreamKind, UpstreamRow, row_drift, row_lines};
 pub use explore::{EXPLORED_PATHS, explored_fields, unseen_sources};
 pub use field_group::{
     check_class, check_identities, field_group_body, field_group_definition, identity_path, schema_body,

@@ -1,5 +1,6 @@
 //! The operator process against a real API server and the simulator process.
 
+mod adoption;
 mod annotations;
 mod bad_input;
 mod chain;
@@ -15,5 +16,6 @@ mod mapping;
 mod metrics;
 mod namespace;
 mod profile;
+mod replacement;
 mod rotation;
 mod runs;

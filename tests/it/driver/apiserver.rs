@@ -93,6 +93,27 @@ impl ApiServer {
         store.events.iter().filter(|event| event.0 == reason).map(|event| event.1.clone()).collect()
     }
 
+    /// Changes an object's metadata by a merge patch, as a user would.
+    pub fn edit_metadata(&self, kind: &str, name: &str, patch: &Value) {
+        let key = (plural(kind), name.to_owned());
+        let mut store = self.store();
+        let Some(mut object) = store.objects.get(&key).cloned() else { return };
+        json_patch::merge(&mut object, &json!({ "metadata": patch }));
+        store.write(&key, object);
+    }
+
+    /// Drops annotations and finalizers, as `kubectl replace` does.
+    pub fn strip(&self, kind: &str, name: &str) {
+        let key = (plural(kind), name.to_owned());
+        let mut store = self.store();
+        if let Some(mut object) = store.objects.get(&key).cloned() {
+            if let Some(metadata) = object["metadata"].as_object_mut() {
+                metadata.retain(|member, _| member != "annotations" && member != "finalizers");
+            }
+            store.write(&key, object);
+        }
+    }
+
     /// An object as it stands.
     pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
         self.store().objects.get(&(plural(kind), name.to_owned())).cloned()

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aep_operator::aep::{self, Aep};
-use aep_operator::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection};
+use aep_operator::api::{
+    APPROVE, IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection,
+};
 use aep_operator::clock::{self, Clock};
 use aep_operator::cluster::Cluster;
 use aep_operator::controller::context::Known;
@@ -47,7 +49,10 @@ pub struct World {
     /// Adobe.
     pub sim: Sim,
     clock: Clock,
+    /// Whether a person approves whatever waits for approval.
+    pub approves: bool,
     trace: Arc<Mutex<Vec<String>>>,
+    approvals: Option<Mutex<BTreeMap<String, Vec<String>>>>,
 }
 
 /// One process of the operator.
@@ -102,7 +107,9 @@ impl World {
             api: ApiServer::new(),
             sim: Sim::new(config),
             clock: paused_clock(),
+            approves: false,
             trace: Arc::default(),
+            approvals: None,
         };
         world.api.apply(&objects::platform_secret());
         world.api.apply(&objects::stripe_secret());
@@ -114,6 +121,34 @@ impl World {
         let world = Self::new();
         objects.iter().for_each(|object| world.api.apply(object));
         world
+    }
+
+    /// The same world with a user who approves whatever waits for approval.
+    #[must_use]
+    pub fn approving(self) -> Self {
+        Self { approvals: Some(Mutex::default()), ..self }
+    }
+
+    /// The digests that the user approved, by kind, in their order.
+    pub fn approvals(&self) -> BTreeMap<String, Vec<String>> {
+        let approvals = self.approvals.as_ref();
+        approvals.map(|of| of.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
+    }
+
+    /// The user approves what waits.
+    pub fn approve(&self) {
+        let Some(approvals) = &self.approvals else { return };
+        for object in KINDS.iter().flat_map(|kind| self.api.list(kind)) {
+            let (kind, name) = (text(&object, "/kind"), text(&object, "/metadata/name"));
+            let digest = text(&object, "/status/pending/digest");
+            let approved = text(&object, &format!("/metadata/annotations/{}", APPROVE.replace('/', "~1")));
+            if digest.is_empty() || digest == approved {
+                continue;
+            }
+            self.api.edit_metadata(&kind, &name, &json!({ "annotations": { APPROVE: digest } }));
+            let mut approvals = approvals.lock().unwrap_or_else(PoisonError::into_inner);
+            approvals.entry(format!("{kind} {name}")).or_default().push(digest);
+        }
     }
 
     /// A new process, which first lists what exists.
@@ -135,18 +170,11 @@ impl World {
     /// A process that meets every object by an event, and keeps to so many requests per second and organisation.
     pub fn paced_process(&self, label: &'static str, plan: Plan, requests_per_second: f64) -> Process {
         let tape = Tape::new(label, plan, Arc::clone(&self.trace));
-        let settings = aep::Settings {
-            aep_url: "http://aep.test".to_owned(),
-            ims_url: "http://ims.test".to_owned(),
-            allow_http: true,
-            requests_per_second,
-            ..aep::Settings::default()
-        };
         let wire = Arc::new(Wire::new(self.sim.clone(), tape.clone()));
         let (leader, leading_until) = aep::sole_leadership();
         let cx = Context {
             cluster: Cluster::new(client(self.api.clone(), tape.clone()), Some(label.to_owned())),
-            aep: Aep::new(settings, wire).expect("the settings should be valid"),
+            aep: Aep::new(aep_settings(requests_per_second), wire).expect("the settings should be valid"),
             settings: Settings {
                 cluster_id: "test-cluster".to_owned(),
                 drift_interval: Duration::from_mins(5),
@@ -198,7 +226,8 @@ impl World {
                     Pass::Ended(Ok(_)) | Pass::Absent => last.insert(format!("{kind} {name}"), None),
                 };
             }
-            if self.fingerprint() != before {
+            self.approve();
+            if self.fingerprint() != before || (self.approves && self.approve_one()) {
                 continue;
             }
             if self.is_settled() {
@@ -213,6 +242,18 @@ impl World {
             tokio::time::advance(wait.unwrap_or(Duration::from_secs(5))).await;
         }
         Err(format!("not settled after {ROUNDS} rounds: {last:#?}"))
+    }
+
+    /// Approves one action that waits for approval; `false` when nothing does.
+    pub fn approve_one(&self) -> bool {
+        let waiting = KINDS.iter().flat_map(|kind| self.api.list(kind)).find(|object| {
+            let digest = &object["status"]["pending"]["digest"];
+            digest.is_string() && object["metadata"]["annotations"][APPROVE] != *digest
+        });
+        let Some(object) = waiting else { return false };
+        let digest = text(&object, "/status/pending/digest");
+        self.api.annotate(&text(&object, "/kind"), &text(&object, "/metadata/name"), APPROVE, &digest);
+        true
     }
 
     fn order(&self, order: Order, round: usize) -> Vec<(&'static str, String)> {
@@ -252,6 +293,13 @@ impl World {
     /// Everything that was exchanged, by all processes.
     pub fn trace(&self) -> Vec<String> {
         self.trace.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A client of Adobe that leaves no trace.
+    pub fn aep(&self) -> Aep {
+        let tape = Tape::new("somebody", Plan::Live, Arc::default());
+        Aep::new(aep_settings(1_000_000.0), Arc::new(Wire::new(self.sim.clone(), tape)))
+            .expect("the settings should be valid")
     }
 
     /// Every call that Adobe has seen: method and endpoint.
@@ -336,6 +384,16 @@ impl World {
     }
 }
 
+fn aep_settings(requests_per_second: f64) -> aep::Settings {
+    aep::Settings {
+        aep_url: "http://aep.test".to_owned(),
+        ims_url: "http://ims.test".to_owned(),
+        allow_http: true,
+        requests_per_second,
+        ..aep::Settings::default()
+    }
+}
+
 /// One pass over an object as given, which may be an old version of it.
 pub async fn pass_over(process: &Process, kind: &str, object: Value) -> Pass {
     match kind {
@@ -378,7 +436,7 @@ pub fn text(value: &Value, pointer: &str) -> String {
 
 /// A status without ids, etags, hashes of them, times, and what the runs of the flow have come to since.
 fn timeless(mut status: Value) -> Value {
-    const OWN: [&str; 13] = [
+    const OWN: [&str; 14] = [
         "id",
         "etag",
         "state",
@@ -392,6 +450,7 @@ fn timeless(mut status: Value) -> Value {
         "lastTransitionTime",
         "hash",
         "message",
+        "lastApproved",
     ];
     if let Some(conditions) = status["conditions"].as_array_mut() {
         conditions.retain(|condition| condition["type"] != "RunsHealthy");

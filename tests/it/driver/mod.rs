@@ -8,6 +8,7 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod adoption;
 mod apiserver;
 mod budget;
 mod change;
@@ -19,6 +20,8 @@ mod mapping;
 mod on_demand;
 mod ports;
 mod profile;
+mod refusals;
+mod replacement;
 mod rivals;
 mod rotation;
 mod stale;

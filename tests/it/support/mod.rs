@@ -1,5 +1,6 @@
 //! What the tests on the real control plane share: a namespace, a simulator and an operator of their own on one shared control plane.
 
+pub mod by_hand;
 pub mod commands;
 pub mod objects;
 pub mod operators;

@@ -103,7 +103,7 @@ pub fn seed(world: &mut World, value: &Value, now_ms: i64) -> Answer {
     }
     let seq = world.journal.last_seq();
     for (id, texts) in counted {
-        world.mark(&caller.org, &id, &texts, seq, now_ms);
+        world.mark(&caller.org, &id, &crate::marker::in_value(&texts), seq, now_ms);
     }
     Ok(Reply::json(201, json!({"ids": made})))
 }

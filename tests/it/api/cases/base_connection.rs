@@ -93,5 +93,11 @@ fn adoption(table: &mut Table) {
     table.create("an id too short", adopt("4cb0c374"), RefusedBySchema("connectionId"));
     let id = adopt("4cb0c374-d3bb-4557-b139-5712880adc55");
     table.update("adopt comes, as the remedy for a predecessor", json!({}), id.clone(), Accepted);
-    table.update("adopt goes when it is done", id, json!({"adopt": null}), Accepted);
+    table.update("adopt goes when it is done", id.clone(), json!({"adopt": null}), Accepted);
+    table.adopted(
+        "connection",
+        "4cb0c374-d3bb-4557-b139-5712880adc55",
+        &id,
+        "adopt.connectionId names another",
+    );
 }

@@ -42,6 +42,8 @@ pub fn cases() -> Vec<Case> {
         json!({"adopt": {"flowId": "84c64142-1741-4b0b-95a9-65644eba0cfz"}}),
         Refused("the id must be the UUID"),
     );
+    let id = "84c64142-1741-4b0b-95a9-65644eba0cf6";
+    table.adopted("flow", id, &json!({"adopt": {"flowId": id}}), "adopt.flowId names another");
     table.cases
 }
 

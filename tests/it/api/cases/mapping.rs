@@ -48,6 +48,8 @@ pub fn cases() -> Vec<Case> {
         ["F4AAD280FDEC4770B7E33066945919D8", "f4aad280-fdec4770b7e33066945919d"].map(adopt),
         Refused("mappingSetId must be the 32 lower-case hex digits"),
     );
+    let id = "f4aad280fdec4770b7e33066945919d8";
+    table.adopted("mapping-set", id, &adopt(id), "adopt.mappingSetId names another");
     table.cases
 }
 

@@ -102,6 +102,23 @@ impl Table {
         }
     }
 
+    /// What exists may be named by `adopt`, and nothing else may; an id in status that fits no longer keeps nobody from going on.
+    fn adopted(&mut self, role: &str, owned: &str, adopt: &Value, message: &'static str) {
+        let external = |id: &str| json!({"external": [{"role": role, "id": id, "organization": "A@AdobeOrg", "sandbox": "dev"}]});
+        let (its, another) = (external(owned), external("another"));
+        self.update_in_use("adopt names what exists", &its, json!({}), adopt.clone(), Expected::Accepted);
+        self.update_in_use(
+            "adopt names another",
+            &another,
+            json!({}),
+            adopt.clone(),
+            Expected::Refused(message),
+        );
+        let description = json!({"description": "new"});
+        self.update_in_use("adopt named another", &another, adopt.clone(), description, Expected::Accepted);
+        self.update_in_use("adopt goes", &another, adopt.clone(), json!({"adopt": null}), Expected::Accepted);
+    }
+
     /// A required field may neither change nor go; an update that leaves it alone passes.
     fn immutable(&mut self, what: &str, change: Value, message: &'static str) {
         self.update(&format!("{what} is kept"), json!({}), json!({"description": "new"}), Expected::Accepted);

@@ -49,5 +49,8 @@ pub fn cases() -> Vec<Case> {
         json!({"adopt": {}}),
         RefusedBySchema("sourceConnectionId: Required value"),
     );
+    let id = "26b53912-1005-49f0-b539-12100559f0e2";
+    let adopt = json!({"adopt": {"sourceConnectionId": id}});
+    table.adopted("source-connection", id, &adopt, "adopt.sourceConnectionId names another");
     table.cases
 }

@@ -1,0 +1,89 @@
+//! Who owns an upstream object: the marker's owner if it lives, and whoever has recorded or claimed it.
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt;
+
+use super::adoption::refused;
+use super::managed::Managed;
+use super::pass::Pass;
+use super::site::Site;
+use super::upstream::Object;
+use crate::api::INTENT;
+use crate::api::role::Role;
+use crate::cluster;
+use crate::domain::adoption::{Owner, owner};
+use crate::domain::intent::Intent;
+use crate::domain::marker::Marker;
+use crate::domain::outcome::Obstacle;
+
+impl<K: Managed> Pass<'_, K> {
+    /// A marker of an owner that lives is respected.
+    pub(super) async fn refuse_owned(
+        &self,
+        object: &Object,
+        role: Role,
+        field: &str,
+        site: &Site,
+    ) -> Result<(), Obstacle> {
+        let id = object.external(role, site).id;
+        match owner(object.marker(), &self.marker(role, &site.sandbox)) {
+            Owner::Nobody => Ok(()),
+            Owner::Stranger(Marker { owner, .. }) => Err(refused(
+                field,
+                format!(
+                    "the {role} {id} carries the marker of {}/{} in cluster {}: delete that object there with deletionPolicy Retain; when it is gone, remove the marker, [aep-operator…], from the {role} in AEP",
+                    owner.namespace, owner.name, owner.cluster
+                ),
+            )),
+            Owner::Neighbour(marker) => match self.living_owner(&marker).await? {
+                Some(owner) => Err(refused(field, taken(role, &id, &owner))),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// The object of this cluster that a marker names, if it lives or nobody can tell.
+    async fn living_owner(&self, marker: &Marker) -> Result<Option<String>, Obstacle> {
+        let (namespace, name) = (&marker.owner.namespace, &marker.owner.name);
+        let named = format!("{} {namespace}/{name}", K::kind(&()));
+        match self.cx.cluster.get_opt::<K>(namespace, name).await {
+            Ok(found) => Ok(found.filter(|found| found.uid().as_deref() == Some(&marker.uid)).map(|_| named)),
+            Err(cluster::Error::Denied(_)) => Ok(Some(named)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Another living object that has an upstream object, or has claimed to take it over.
+    pub(super) async fn rival(&self, role: Role, id: &str) -> Result<Option<String>, Obstacle> {
+        let all = match self.cx.cluster.list_everywhere::<K>(None).await {
+            Err(cluster::Error::Denied(_)) => self.cx.cluster.list::<K>(&self.namespace()).await?,
+            all => all?,
+        };
+        let others = all.into_iter().filter(|other| other.uid().as_deref() != Some(&self.uid));
+        let rival = others.into_iter().find(|other| has(other, role, id) || claims(other, role, id));
+        Ok(rival.map(|rival| {
+            format!("{} {}/{}", K::kind(&()), rival.namespace().unwrap_or_default(), rival.name_any())
+        }))
+    }
+}
+
+/// What a refusal says of an object that has an owner.
+pub(super) fn taken(role: Role, id: &str, owner: &str) -> String {
+    format!(
+        "the {role} {id} belongs to {owner}: delete that object with deletionPolicy Retain first, or name another {role}"
+    )
+}
+
+fn has<K: Managed>(object: &K, role: Role, id: &str) -> bool {
+    let external = object.status().map(|status| K::common(status).external.as_slice()).unwrap_or_default();
+    external.iter().any(|external| external.role == role && external.id == id)
+}
+
+/// A claim counts for as long as spec stands by it.
+fn claims<K: Managed>(object: &K, role: Role, id: &str) -> bool {
+    let annotation = object.annotations().get(INTENT).map(String::as_str);
+    let intent = Intent::read(annotation, object.uid().as_deref().unwrap_or_default());
+    intent.is_some_and(|intent| intent.adopted(role) == Some(id))
+        && object.adopts(role, &BTreeMap::new()).is_some_and(|named| named.id.eq_ignore_ascii_case(id))
+}

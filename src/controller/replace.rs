@@ -1,0 +1,431 @@
+//! The steps of a replacement, as `domain::replacement` orders them. Each leaves a fact behind, in the claim or upstream, from which
+//! another process goes on; nothing here decides what comes next.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::managed::{Finding, Managed, Report};
+use super::pass::Pass;
+use super::site::Site;
+use super::upstream::Object;
+use crate::aep::{ErrorKind, FlowAction, Presence, model};
+use crate::api::condition::{ConditionType, Reason};
+use crate::api::policy::DriftPolicy;
+use crate::api::role::Role;
+use crate::api::status::{ExternalObject, MAX_WORD, bounded};
+use crate::cluster::events::Severity;
+use crate::domain::approval::{self, Action};
+use crate::domain::intent::{Claim, Intent};
+use crate::domain::outcome::{Class, Obstacle};
+use crate::domain::plan::{Standing, Step};
+use crate::domain::replacement::{Activity, Previous, Proposal, Record, Replacement};
+
+/// Runs asked for to see whether one is in flight.
+const RUNS: u8 = 20;
+/// How long a run may be in flight before somebody has to see to it.
+const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+/// Time between two looks at a run in flight.
+const LOOK: Duration = Duration::from_secs(10);
+/// Time between two looks at a flow that is changing its state.
+const BLINK: Duration = Duration::from_secs(2);
+
+/// What one pass knows of a replacement.
+#[derive(Default)]
+pub(super) struct Replacing {
+    /// Fingerprint of the pair that spec asks for; `None` in a deletion.
+    pub(super) pair: Option<String>,
+    /// What spec asks for, while nothing is claimed.
+    pub(super) proposal: Option<Proposal>,
+    /// What was seen of the two flows since they were last written to.
+    activity: BTreeMap<Role, (Activity, Option<String>)>,
+    /// The claim of this pass records where the new flow starts.
+    cut: bool,
+    /// What to say of a replacement that ended in this pass.
+    pub(super) finding: Option<Finding>,
+}
+
+impl<K: Managed> Pass<'_, K> {
+    pub(super) fn is_replacing(&self) -> bool {
+        self.external.keys().any(|role| role.is_previous())
+    }
+
+    fn record_of(&self) -> Option<&Record> {
+        self.intent.as_ref()?.replacement.as_ref()
+    }
+
+    /// The facts of a replacement that is under way.
+    pub(super) fn replacement(&self) -> Option<Replacement> {
+        let record = self.record_of().filter(|_| self.is_replacing())?;
+        let pair = self.replacing.pair.as_ref()?;
+        Some(Replacement {
+            wanted: record.refused.is_none() && record.to == *pair,
+            resume: record.runs && self.object.runs(),
+            old: self.activity(Role::PreviousFlow),
+            new: self.activity(Role::Flow),
+            old_target: self.external.contains_key(&Role::PreviousTargetConnection),
+            old_dataset: self.external.contains_key(&Role::PreviousDataset),
+            cut: self.replacing.cut,
+        })
+    }
+
+    fn activity(&self, role: Role) -> Activity {
+        if !self.external.contains_key(&role) {
+            return Activity::Gone;
+        }
+        self.replacing.activity.get(&role).map_or(Activity::Unknown, |(activity, _)| *activity)
+    }
+
+    /// Sees whether upstream shows another pair than spec asks for.
+    pub(super) fn propose(&mut self, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
+        self.replacing.proposal = if self.is_replacing() {
+            None
+        } else {
+            self.object.proposal(&self.shape(refs, desired), &self.objects)?
+        };
+        Ok(())
+    }
+
+    /// Claims a replacement when everything allows it. Until then the old flow is looked after.
+    pub(super) async fn begin_replacement(
+        &mut self,
+        refs: &K::Refs,
+        desired: &K::Desired,
+        hash: &str,
+        report: &mut Report<K::Status>,
+    ) -> Result<(), Obstacle> {
+        let proposal = self
+            .replacing
+            .proposal
+            .take()
+            .ok_or_else(|| Obstacle::bug("a replacement that nobody proposed"))?;
+        let allowed =
+            match self.object.check_replacement(self.cx, &self.shape(refs, desired), &proposal).await {
+                Ok(()) => self.require_approval(&proposal),
+                refused => refused,
+            };
+        if let Err(obstacle) = allowed {
+            self.look_after(K::site(refs)).await?;
+            self.object.settle(self.cx, &self.shape(refs, desired), self.looked, report).await?;
+            return Err(obstacle);
+        }
+        self.intent = Some(self.next_claim(&proposal));
+        self.part_from(&proposal.roles);
+        self.write_claim(refs, hash, None).await?;
+        self.events.push((
+            Severity::Normal,
+            Reason::Progressing,
+            format!("the flow is being replaced: {}", proposal.differences.join("; ")),
+        ));
+        Ok(())
+    }
+
+    /// Whether a person has approved it, or none is asked. What Adobe refused once is not tried again without being asked for.
+    fn require_approval(&self, proposal: &Proposal) -> Result<(), Obstacle> {
+        let refused = self
+            .record_of()
+            .filter(|record| Some(&record.to) == self.replacing.pair.as_ref())
+            .and_then(|record| record.refused.as_deref());
+        if !proposal.manual && refused.is_none() {
+            return Ok(());
+        }
+        let mut differences = proposal.differences.clone();
+        differences.extend(refused.map(|why| format!("the last attempt was refused: {why}")));
+        let flow = self.external.get(&Role::Flow).map(|flow| flow.id.as_str()).unwrap_or_default();
+        let attempt = self.intent.as_ref().map_or(2, Intent::next_incarnation);
+        let subject = format!("flow {flow} by incarnation {attempt}");
+        let mut pending = approval::pending(Action::Replace, &self.uid, &subject, &differences);
+        pending.differences.push(proposal.outlook.clone());
+        approval::require(pending, self.approval())
+    }
+
+    /// While the old flow waits to be replaced, it still runs, or does not, as spec says: somebody may want it to stop.
+    async fn look_after(&mut self, site: &Site) -> Result<(), Obstacle> {
+        let Some(Object::Flow(flow)) = self.objects.get(&Role::Flow) else { return Ok(()) };
+        let wanted = self.object.runs();
+        let holds = flow.schedule.start_time.is_some_and(|start| start > self.now().as_second());
+        let may_start = self.object.drift_policy() == DriftPolicy::Correct && !holds;
+        if flow.meta.state.is_transitional() || flow.runs() == wanted || (wanted && !may_start) {
+            return Ok(());
+        }
+        let action = if wanted { FlowAction::Enable } else { FlowAction::Disable };
+        self.switch(Role::Flow, action, site).await?;
+        self.inspect(Role::Flow, site).await
+    }
+
+    /// The claim that begins a replacement: what is replaced is recorded, and what replaces it gets a number that nothing ever had.
+    fn next_claim(&self, proposal: &Proposal) -> Intent {
+        let now = self.now();
+        let mut intent = self.intent.clone().unwrap_or_else(|| Intent::blank(&self.uid, now));
+        let marked = self.objects.values().filter_map(Object::marker).filter(|marker| marker.uid == self.uid);
+        let marked = marked.map(|marker| marker.incarnation).max().unwrap_or_default();
+        let next = intent.next_incarnation().max(marked + 1);
+        let mut previous = BTreeMap::new();
+        for role in &proposal.roles {
+            if let Some(object) = self.external.get(role) {
+                let claim = self.claim_as_made(*role);
+                previous.insert(*role, Previous { object: object.clone(), claim });
+                intent.roles.remove(role);
+            }
+            if self.object.roles().contains(role) {
+                let claim = Claim { incarnation: next, key: String::new(), adopted: None, name: None };
+                intent.roles.insert(*role, claim);
+            }
+        }
+        intent.spent = intent.spent.max(marked);
+        intent.replacement = Some(Record {
+            to: self.replacing.pair.clone().unwrap_or_default(),
+            previous,
+            runs: proposal.runs,
+            history: proposal.history,
+            began: now,
+            cut: None,
+            former_start: intent.effective_start,
+            former_cut: intent.replacement.as_ref().and_then(|record| record.cut),
+            refused: None,
+        });
+        intent
+    }
+
+    /// The claim under which an existing object was made, as far as the claim or upstream tells.
+    fn claim_as_made(&self, role: Role) -> Claim {
+        let object = self.objects.get(&role);
+        let standing = self.intent.as_ref().and_then(|intent| intent.roles.get(&role)).cloned();
+        let marker = object.and_then(Object::marker);
+        let mut claim =
+            standing.unwrap_or(Claim { incarnation: 1, key: String::new(), adopted: None, name: None });
+        claim.incarnation = marker.map_or(claim.incarnation, |marker| marker.incarnation);
+        claim.key = object.and_then(Object::key).map_or(claim.key, str::to_owned);
+        claim
+    }
+
+    fn part_from(&mut self, roles: &[Role]) {
+        for role in roles {
+            self.objects.remove(role);
+            if let (Some(object), Some(becomes)) = (self.external.remove(role), role.previous()) {
+                self.external.insert(becomes, ExternalObject { role: becomes, ..object });
+            }
+            // Nothing was ever made under the new number; a dataset of ours may be there to be attached again, a foreign flow may read the source.
+            let standing =
+                if *role == Role::TargetConnection { Standing::Unsent } else { Standing::Unsearched };
+            self.standings.insert(*role, standing);
+        }
+    }
+
+    /// One step of a replacement.
+    pub(super) async fn act_in_replacement(
+        &mut self,
+        step: Step,
+        refs: &K::Refs,
+        desired: &K::Desired,
+        hash: &str,
+    ) -> Result<(), Obstacle> {
+        let site = K::site(refs);
+        match step {
+            Step::Inspect(role) => self.inspect(role, site).await,
+            Step::Stop(role) => self.switch(role, FlowAction::Disable, site).await,
+            Step::Start(role) => self.switch(role, FlowAction::Enable, site).await,
+            Step::Drain(role) => Err(self.draining(role)),
+            Step::Cut => self.claim_cut(refs, desired, hash).await,
+            Step::Delete(role) => {
+                self.delete(role, site).await?;
+                self.end_if_over();
+                Ok(())
+            }
+            Step::Keep(role) => {
+                self.keep(role);
+                self.end_if_over();
+                Ok(())
+            }
+            Step::Restore => self.restore(refs, desired, hash).await,
+            other => Err(Obstacle::bug(format!("{other:?} in a living object"))),
+        }
+    }
+
+    /// Sees what a flow is doing. A 404 is no proof that it is gone: an access label may hide a flow that runs.
+    async fn inspect(&mut self, role: Role, site: &Site) -> Result<(), Obstacle> {
+        let Some(id) = self.external.get(&role).map(|object| object.id.clone()) else { return Ok(()) };
+        let Some(flow) = site.session.get::<model::Flow>(&id).await? else {
+            if site.session.presence::<model::Flow>(&id, &self.object.upstream_name(Role::Flow)).await?
+                != Presence::Gone
+            {
+                let message = format!(
+                    "the flow {id} is hidden by an access label: {}",
+                    Reason::HiddenByAccessLabel.remedy()
+                );
+                return Err(Obstacle::new(Class::Denied, Reason::HiddenByAccessLabel, message));
+            }
+            if role == Role::Flow {
+                self.standings.insert(role, Standing::Gone(id));
+            } else {
+                self.external.remove(&role);
+            }
+            return Ok(());
+        };
+        let activity = if flow.meta.state.is_transitional() {
+            (Activity::Changing, Some(flow.meta.state.as_str().to_owned()))
+        } else if flow.runs() {
+            (Activity::Enabled, None)
+        } else {
+            match in_flight(site, &flow).await? {
+                Some(run) => (Activity::Draining, Some(run)),
+                None => (Activity::Quiet, None),
+            }
+        };
+        let object = Object::Flow(flow);
+        self.looked = true;
+        self.replacing.activity.insert(role, activity);
+        self.external.insert(role, object.external(role, site));
+        self.objects.insert(role, object);
+        Ok(())
+    }
+
+    /// Enables or disables a flow. One that is in another state than expected is seen at the next look.
+    async fn switch(&mut self, role: Role, action: FlowAction, site: &Site) -> Result<(), Obstacle> {
+        let Some(id) = self.external.get(&role).map(|object| object.id.clone()) else { return Ok(()) };
+        self.replacing.activity.remove(&role);
+        self.looked = true;
+        let result = site.session.action(&self.write_gate(), &id, action).await;
+        match result {
+            Err(error)
+                if error.kind() == ErrorKind::Refused && matches!(error.code_number(), Some(1421 | 1422)) =>
+            {
+                Ok(())
+            }
+            result => result.map(|_| ()).map_err(Obstacle::from),
+        }
+    }
+
+    /// What is waited for, and after some time what to do about it.
+    fn draining(&self, role: Role) -> Obstacle {
+        let (activity, detail) =
+            self.replacing.activity.get(&role).cloned().unwrap_or((Activity::Unknown, None));
+        let id = self.external.get(&role).map(|object| object.id.as_str()).unwrap_or_default();
+        let detail = detail.unwrap_or_default();
+        if activity == Activity::Changing {
+            let message = format!("the flow {id} is {detail} upstream");
+            return Obstacle::new(Class::Unavailable, Reason::UpstreamBusy, message).after(BLINK);
+        }
+        let message = format!(
+            "the flow {id} is stopped and its run {detail} is still in flight; the replacement goes on when it has ended: wait, stop the run in the Platform UI, or put the former sourceConnectionRef back"
+        );
+        let waited = self.record_of().map(|record| self.now().duration_since(record.began));
+        if waited.is_some_and(|waited| waited > PATIENCE) {
+            return Obstacle::invalid(Reason::WaitingForRunToEnd, message).after(LOOK * 6);
+        }
+        Obstacle::blocked(Reason::WaitingForRunToEnd, message).after(LOOK)
+    }
+
+    async fn claim_cut(&mut self, refs: &K::Refs, desired: &K::Desired, hash: &str) -> Result<(), Obstacle> {
+        let shape = self.shape(refs, desired);
+        let record = self.record_of().ok_or_else(|| Obstacle::bug("a replacement without a record"))?;
+        let cut = self.object.cut(self.cx, &shape, record).await?;
+        if let Some(record) = self.intent.as_mut().and_then(|intent| intent.replacement.as_mut()) {
+            record.cut = Some(cut);
+        }
+        self.write_claim(refs, hash, None).await?;
+        self.replacing.cut = true;
+        Ok(())
+    }
+
+    /// Names an object no longer and leaves it upstream.
+    fn keep(&mut self, role: Role) {
+        if let Some(object) = self.external.remove(&role) {
+            let note = format!("kept upstream: {} {}", role.present(), object.id);
+            self.events.push((Severity::Normal, Reason::Retained, note));
+        }
+    }
+
+    /// Says what a replacement means for the data, once nothing of the old pair is left.
+    fn end_if_over(&mut self) {
+        let Some(record) = self.record_of().filter(|_| !self.is_replacing()) else { return };
+        let created = self.objects.get(&Role::Flow).and_then(Object::created_at);
+        let message = self.object.replaced(&self.external, record, created);
+        self.events.push((Severity::Normal, Reason::Replaced, message.clone()));
+        self.replacing.finding =
+            Some(Finding::new(ConditionType::Replaced, Some(true), Reason::Replaced, message));
+    }
+
+    /// Adobe, or somebody else's flow, does not allow the new pair. That is claimed first, so that nobody tries it again, and what exists
+    /// of the new pair is taken back in the steps that follow. Any other obstacle, and one outside a replacement, is passed on.
+    pub(super) async fn refuse_new_pair(
+        &mut self,
+        obstacle: Obstacle,
+        refs: &K::Refs,
+        hash: &str,
+    ) -> Result<(), Obstacle> {
+        let is_definite = matches!(obstacle.class, Class::Invalid | Class::Denied | Class::Blocked);
+        let is_wanted = self.replacement().is_some_and(|replacement| replacement.wanted);
+        // Of several objects with our marker none may be deleted blindly.
+        if !is_definite
+            || !is_wanted
+            || matches!(obstacle.reason, Reason::DuplicateFound | Reason::PossibleTwin)
+        {
+            return Err(obstacle);
+        }
+        if let Some(record) = self.intent.as_mut().and_then(|intent| intent.replacement.as_mut()) {
+            record.refused = Some(bounded(&obstacle.message, MAX_WORD));
+        }
+        self.write_claim(refs, hash, None).await
+    }
+
+    /// Claims the former pair again, once nothing of the new one is left.
+    async fn restore(&mut self, refs: &K::Refs, desired: &K::Desired, hash: &str) -> Result<(), Obstacle> {
+        let Some(mut intent) = self.intent.clone() else { return Ok(()) };
+        let Some(record) = intent.replacement.take() else { return Ok(()) };
+        intent.spent = intent.spent.max(intent.incarnation(Role::Flow));
+        intent.effective_start = record.former_start;
+        let dataset_is_new = record.previous.contains_key(&Role::Dataset)
+            || intent.roles.get(&Role::Dataset).is_some_and(|claim| claim.incarnation == intent.spent);
+        if dataset_is_new {
+            self.keep(Role::Dataset);
+            intent.roles.remove(&Role::Dataset);
+        }
+        for (role, previous) in &record.previous {
+            intent.roles.insert(*role, previous.claim.clone());
+            let seen = role.previous().and_then(|previous| self.external.remove(&previous));
+            let object = seen.unwrap_or_else(|| previous.object.clone());
+            self.external.insert(*role, ExternalObject { role: *role, ..object });
+            self.standings.insert(*role, Standing::owned());
+        }
+        let why = record.refused.clone();
+        // Refused before it existed, a new flow ingested nothing.
+        let made_from = record.cut.filter(|_| why.is_none());
+        intent.replacement = Some(Record {
+            previous: BTreeMap::new(),
+            cut: record.former_cut,
+            former_cut: None,
+            former_start: None,
+            ..record
+        })
+        .filter(|record| record.refused.is_some() || record.cut.is_some());
+        self.intent = Some(intent);
+        self.replacing.activity.clear();
+        self.replacing.cut = false;
+        self.write_claim(refs, hash, None).await?;
+        let why = why.unwrap_or_else(|| "spec asks for something else".to_owned());
+        let mut note = format!("the replacement was given up, the former flow is in its place again: {why}");
+        if let Some(cut) = made_from {
+            note = format!(
+                "{note}; rows created since {} may be doubled by what the new flow ingested",
+                cut.start
+            );
+            self.replacing.finding = Some(Finding::new(
+                ConditionType::Replaced,
+                Some(false),
+                Reason::ReplacementAbandoned,
+                note.clone(),
+            ));
+        }
+        self.events.push((Severity::Warning, Reason::ReplacementAbandoned, note));
+        self.observe_all(refs, desired).await
+    }
+}
+
+/// The id of a run of the flow that is in flight. The flow itself tells of its newest run, which a list may show later.
+async fn in_flight(site: &Site, flow: &model::Flow) -> Result<Option<String>, Obstacle> {
+    let runs = site.session.runs(&flow.meta.id, RUNS).await?;
+    let listed = runs.iter().find(|run| !run.status.is_final()).map(|run| run.meta.id.clone());
+    let newest = flow.last_run.as_ref().filter(|run| !run.state.is_final() && !run.state.as_str().is_empty());
+    let unlisted = newest.map(|run| run.id.clone().unwrap_or_default());
+    Ok(listed.or_else(|| unlisted.filter(|id| !runs.iter().any(|run| run.meta.id == *id))))
+}

@@ -1,0 +1,177 @@
+//! A chain that somebody made by hand is taken over: shown, approved, kept as it is where spec says nothing, and left behind in the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aep_operator::aep::{Aep, HttpTransport, Settings};
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::support::World;
+use crate::support::by_hand::{Chain, NAME, Person};
+use crate::support::objects::{base, with};
+use crate::support::world::{KINDS, external_id, is_ready};
+
+/// A person with a client of the test's simulator.
+fn person(world: &World) -> Result<Person> {
+    // Another test of this process may have installed it already.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let settings = Settings {
+        aep_url: world.sim.aep_url(),
+        ims_url: world.sim.ims_url(),
+        allow_http: true,
+        ..Settings::default()
+    };
+    Ok(Person::new(&Aep::new(settings, Arc::new(HttpTransport::new(Duration::from_secs(5))?))?))
+}
+
+/// Waits until an object shows what waits for approval.
+async fn pending(world: &World, kind: &str, name: &str) -> Result<Value> {
+    world
+        .until(&format!("{kind} {name} to wait for approval"), async || {
+            let object = world.get(kind, name).await?.unwrap_or_default();
+            Ok(Some(object["status"]["pending"].clone()).filter(|pending| !pending.is_null()))
+        })
+        .await
+}
+
+async fn approve(world: &World, kind: &str, name: &str) -> Result<Vec<String>> {
+    let pending = pending(world, kind, name).await?;
+    let approval =
+        json!({ "metadata": { "annotations": { "ingestion.aep-operator.io/approve": pending["digest"] } } });
+    world.merge(kind, name, &approval).await?;
+    let ready = world.wait_ready(kind, name).await?;
+    assert_eq!(ready["status"]["lastApproved"], pending["digest"], "the approval is echoed");
+    assert!(ready["status"]["pending"].is_null(), "{}", ready["status"]);
+    let differences = pending["differences"].as_array().context("differences are listed")?;
+    Ok(differences.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect())
+}
+
+/// Takes the whole chain over, as its user would.
+async fn taken_over(world: &World, chain: &Chain) -> Result<()> {
+    world.apply_all(&chain.adopting()).await?;
+    let base = approve(world, KINDS[0], "hand").await?;
+    assert_eq!(base, ["stripeCredentialsSecretRef: unknown upstream, will be replaced"]);
+    // Nothing of the source connection differs.
+    world.wait_ready(KINDS[1], "hand").await?;
+    let rows = approve(world, KINDS[2], "hand").await?;
+    assert!(matches!(rows.as_slice(), [row] if row.contains("charges_data.currency")), "{rows:?}");
+    let flow = approve(world, KINDS[3], "hand").await?;
+    assert_eq!(flow.len(), 2, "mapping version and interval: {flow:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hand_made_chain_is_taken_over_runs_on_and_stays_when_its_objects_go() -> Result<()> {
+    let world = World::start("adopt").await?;
+    let chain = person(&world)?.chain().await?;
+    let before = world.last_call().await?;
+    taken_over(&world, &chain).await?;
+    let calls = world.calls(before).await?;
+    let writes: Vec<&str> = calls
+        .iter()
+        .filter(|call| {
+            call.method != "GET"
+                && !["/ims/token/v3", "/mappingSets/validate"].contains(&call.endpoint.as_str())
+        })
+        .map(|call| call.line.as_str())
+        .collect();
+    let expected = [
+        "PATCH /connections/{id}",
+        "PATCH /sourceConnections/{id}",
+        "PUT /mappingSets/{id}",
+        "PATCH /dataSets/{id}",
+        "PATCH /targetConnections/{id}",
+        "PATCH /flows/{id}",
+    ];
+    assert_eq!(writes, expected, "one write each, and nothing is made");
+    let written = world.operator_writes()?;
+    let claims =
+        written.iter().filter(|write| write.ends_with("/ hand") && !write.contains(" secrets/")).count();
+    assert_eq!(claims, 4, "one claim each: {written:#?}");
+    let of_base = written.iter().filter(|write| write.contains(" stripebaseconnections/")).count();
+    assert_eq!(of_base, 3, "what waits, claim and result: {written:#?}");
+    let flow = world.wait_ready(KINDS[3], "hand").await?;
+    for (role, id) in
+        [("flow", &chain.flow), ("target-connection", &chain.target), ("dataset", &chain.dataset)]
+    {
+        assert_eq!(&external_id(&flow, role)?, id);
+    }
+
+    world.sim.advance(7 * 3600).await?;
+    world
+        .until("a run after the taking over", async || {
+            let flow = world.get(KINDS[3], "hand").await?.unwrap_or_default();
+            Ok((flow["status"]["lastRun"]["state"] == "success").then_some(()))
+        })
+        .await?;
+    let rows = world.rows(&chain.dataset).await?;
+    assert!(rows.values().all(|times| *times == 1), "no payment twice: {rows:?}");
+
+    let (upstream, calls) = (world.upstream().await?, world.last_call().await?);
+    world.delete_everything().await?;
+    assert_eq!(world.upstream().await?, upstream, "what was there before outlives its custom resources");
+    assert!(world.calls(calls).await?.iter().all(|call| call.method != "DELETE"));
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_while_it_waits_is_shown_again_and_an_old_approval_does_nothing() -> Result<()> {
+    let world = World::start("adoptold").await?;
+    let id = person(&world)?.base().await?;
+    let named =
+        with(with(base("hand"), "/adopt", json!({ "connectionId": id })), "/displayName", json!("Ours"));
+    world.apply(&named).await?;
+    let shown = pending(&world, KINDS[0], "hand").await?;
+    assert_eq!(shown["differences"][0], format!("displayName: Ours (upstream: {NAME})"));
+    let patch = json!([{ "op": "replace", "path": "/name", "value": "Renamed" }]);
+    world.sim.post(&format!("objects/{id}"), &json!({ "patch": patch })).await?;
+    let before = world.last_call().await?;
+    let approval =
+        json!({ "metadata": { "annotations": { "ingestion.aep-operator.io/approve": shown["digest"] } } });
+    world.merge(KINDS[0], "hand", &approval).await?;
+    world
+        .until("the other difference to be shown", async || {
+            let pending = pending(&world, KINDS[0], "hand").await?;
+            Ok((pending["differences"][0] == "displayName: Ours (upstream: Renamed)").then_some(()))
+        })
+        .await?;
+    assert!(world.calls(before).await?.iter().all(|call| call.method != "PATCH"), "nothing was approved");
+    approve(&world, KINDS[0], "hand").await?;
+    let patches = world.calls(before).await?.iter().filter(|call| call.method == "PATCH").count();
+    assert_eq!(patches, 1);
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_operator_asks_nobody_twice() -> Result<()> {
+    let mut world = World::start("adoptkill").await?;
+    let id = person(&world)?.base().await?;
+    let hang = json!([{ "match": { "method": "PATCH", "endpoint": "/connections/{id}" }, "times": "forever", "action": "hang" }]);
+    world.sim.post("faults", &hang).await?;
+    world.apply(&with(base("hand"), "/adopt", json!({ "connectionId": id }))).await?;
+    let shown = pending(&world, KINDS[0], "hand").await?;
+    let approval =
+        json!({ "metadata": { "annotations": { "ingestion.aep-operator.io/approve": shown["digest"] } } });
+    world.merge(KINDS[0], "hand", &approval).await?;
+    world
+        .until("the patch to be under way", async || {
+            let faults = world.sim.get("faults").await?;
+            Ok((faults["faults"][0]["reached"].as_u64() > Some(0)).then_some(()))
+        })
+        .await?;
+    world.operator.process().kill()?;
+    // Even the approval is taken back: what was approved and claimed goes on.
+    let none = json!({ "metadata": { "annotations": { "ingestion.aep-operator.io/approve": null } } });
+    world.merge(KINDS[0], "hand", &none).await?;
+    world.sim.delete("faults").await?;
+    world.operator.process().restart()?;
+    let ready = world.until("the connection to be taken over", async || {
+        Ok(world.get(KINDS[0], "hand").await?.filter(is_ready))
+    });
+    assert_eq!(external_id(&ready.await?, "connection")?, id);
+    let connections =
+        world.upstream().await?.into_iter().filter(|object| object.kind == "connections").count();
+    assert_eq!(connections, 1);
+    world.check_invariants().await
+}
