@@ -98,7 +98,8 @@ async fn a_chain_that_is_deleted_and_applied_again_ingests_every_record_once() -
     let dataset = upstream_id(&world, "IngestionFlow", "c", "dataset").await?;
     let history = world.rows(&dataset).await?.len();
     let new_charge = json!({ "stripe": [{ "resource": "charges", "count": 1 }] });
-    for round in 1..=2 {
+    let rounds = 2;
+    for _ in 0..rounds {
         world.sim.post("seed", &new_charge).await?;
         delete_chain(&world, "c").await?;
         world.wait_until_empty().await?;
@@ -106,15 +107,17 @@ async fn a_chain_that_is_deleted_and_applied_again_ingests_every_record_once() -
         world.apply_all(&objects).await?;
         run(&world).await?;
         assert_eq!(upstream_id(&world, "IngestionFlow", "c", "dataset").await?, dataset, "the same dataset");
-        let rows = world
-            .until("the charges that came meanwhile", async || {
-                let rows = world.rows(&dataset).await?;
-                Ok((rows.len() >= history + 2 * round).then_some(rows))
-            })
-            .await?;
-        assert_eq!(rows.len(), history + 2 * round);
-        assert!(rows.values().all(|times| *times == 1), "each charge once: {rows:?}");
     }
+    // A charge of the second in which a run began is left to the next run.
+    world.sim.advance(3600).await?;
+    let rows = world
+        .until("the charges that came meanwhile", async || {
+            let rows = world.rows(&dataset).await?;
+            Ok((rows.len() >= history + 2 * rounds).then_some(rows))
+        })
+        .await?;
+    assert_eq!(rows.len(), history + 2 * rounds);
+    assert!(rows.values().all(|times| *times == 1), "each charge once: {rows:?}");
     world.check_invariants().await
 }
 
