@@ -41,7 +41,9 @@ impl<K: Managed> Pass<'_, K> {
         if !self.objects.contains_key(&role) {
             self.observe_role(role, &id, refs, desired).await?;
         }
-        let mut told = Told::default();
+        // What is put back was somebody else's edit; after that, only what is read after a stale etag tells of others.
+        let editor = if self.settled { self.objects.get(&role).and_then(Object::editor) } else { None };
+        let mut told = Told { editor, ..Told::default() };
         for _ in 0..CHANGES {
             let Some((_, drift)) = self.difference(role) else { break };
             let (drift, refusal) = self.tried(refs, desired, drift.clone()).await?;
@@ -50,12 +52,10 @@ impl<K: Managed> Pass<'_, K> {
             }
             let Some(object) = self.objects.get(&role) else { break };
             self.refuse_failed_change(role, object, hash)?;
-            if self.settled || told.raced > 0 {
-                told.editor = object.editor();
-            }
             let fields: Vec<_> = drift.differences().iter().map(|difference| difference.field).collect();
             let result = self.change(role, &drift, refs, desired).await;
             self.note_change(role, hash, &result);
+            let is_raced = matches!(&result, Err(obstacle) if obstacle.class == Class::Conflict);
             match result {
                 Ok(external) => {
                     self.looked = true;
@@ -65,13 +65,13 @@ impl<K: Managed> Pass<'_, K> {
                     self.external.insert(role, external);
                     told.fields.extend(fields);
                 }
-                Err(obstacle) if obstacle.class == Class::Conflict => told.raced += 1,
+                Err(_) if is_raced => told.raced += 1,
                 Err(obstacle) => return Err(obstacle),
             }
             self.observe_role(role, &id, refs, desired).await?;
-        }
-        if told.raced > 0 {
-            told.editor = self.objects.get(&role).and_then(Object::editor).or(told.editor);
+            if is_raced {
+                told.editor = self.objects.get(&role).and_then(Object::editor);
+            }
         }
         if let Some((_, drift)) = self.difference(role) {
             return Err(outrun(role, &id, drift, told.editor.as_deref()));
@@ -137,19 +137,17 @@ impl<K: Managed> Pass<'_, K> {
             return;
         }
         let fields = told.fields.join(", ");
-        let editor = told.editor.as_deref().unwrap_or("somebody unknown");
-        let (reason, text) = if self.settled {
-            (Reason::DriftCorrected, format!("put back {fields} of the {role} {id}, last edited by {editor}"))
-        } else if told.raced > 0 {
-            let raced = told.raced;
-            (
+        let editor = told.editor.as_deref().map(|editor| format!(", last {editor}")).unwrap_or_default();
+        let (reason, text) = match (self.settled, told.raced) {
+            (true, _) => (
+                Reason::DriftCorrected,
+                format!("put back {fields} of the {role} {id}, which others edited{editor}"),
+            ),
+            (false, 0) => (Reason::Updated, format!("changed {fields} of the {role} {id}")),
+            (false, raced) => (
                 Reason::Updated,
-                format!(
-                    "changed {fields} of the {role} {id}; others wrote {raced} times meanwhile, last {editor}"
-                ),
-            )
-        } else {
-            (Reason::Updated, format!("changed {fields} of the {role} {id}"))
+                format!("changed {fields} of the {role} {id}; others wrote {raced} times meanwhile{editor}"),
+            ),
         };
         self.events.push((Severity::Normal, reason, text));
     }

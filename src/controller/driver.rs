@@ -89,7 +89,9 @@ impl<K: Managed> Pass<'_, K> {
         self.delete_extra(K::site(&refs)).await?;
         self.clear_probe(K::site(&refs)).await?;
         self.settled = self.is_settled(&hash);
-        self.adopt(&refs, &desired, &hash).await?;
+        if !self.is_replacing() {
+            self.adopt(&refs, &desired, &hash).await?;
+        }
         if self.should_look() {
             self.observe_all(&refs, &desired).await?;
         }

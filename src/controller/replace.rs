@@ -201,6 +201,7 @@ impl<K: Managed> Pass<'_, K> {
     fn part_from(&mut self, roles: &[Role]) {
         for role in roles {
             self.objects.remove(role);
+            self.adopted.remove(role);
             if let (Some(object), Some(becomes)) = (self.external.remove(role), role.previous()) {
                 self.external.insert(becomes, ExternalObject { role: becomes, ..object });
             }
@@ -382,6 +383,7 @@ impl<K: Managed> Pass<'_, K> {
         }
         for (role, previous) in &record.previous {
             intent.roles.insert(*role, previous.claim.clone());
+            self.adopted.extend(previous.claim.adopted.clone().map(|id| (*role, id)));
             let seen = role.previous().and_then(|previous| self.external.remove(&previous));
             let object = seen.unwrap_or_else(|| previous.object.clone());
             self.external.insert(*role, ExternalObject { role: *role, ..object });

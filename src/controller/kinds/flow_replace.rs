@@ -177,6 +177,7 @@ pub(super) async fn check(
     if let Some(unready) = &shape.refs.unready {
         return Err(unready.clone());
     }
+    refuse_named(flow)?;
     refuse_second_flow(cx, flow).await?;
     refuse_completed_once(flow, proposal)?;
     if !proposal.roles.contains(&Role::Dataset)
@@ -202,6 +203,17 @@ async fn refuse_foreign_flow(flow: &IngestionFlow, shape: &FlowShape<'_>) -> Res
         return Ok(());
     }
     Err(contested(Role::Flow, &flow.upstream_name(Role::Flow), &Contest::Foreign(foreign)))
+}
+
+/// A flow that spec names by its id is that one and no other.
+fn refuse_named(flow: &IngestionFlow) -> Result<(), Obstacle> {
+    if flow.spec.adopt.is_none() {
+        return Ok(());
+    }
+    Err(Obstacle::invalid(
+        Reason::AdoptionRefused,
+        "spec.adopt names the flow that spec.sourceConnectionRef asks to replace: remove spec.adopt, and the replacement goes on; what was taken over stays this object's",
+    ))
 }
 
 /// A flow scheduled once reads everything in its one run: after a success there is no rest to go on with.

@@ -102,18 +102,6 @@ impl ApiServer {
         store.write(&key, object);
     }
 
-    /// Drops annotations and finalizers, as `kubectl replace` does.
-    pub fn strip(&self, kind: &str, name: &str) {
-        let key = (plural(kind), name.to_owned());
-        let mut store = self.store();
-        if let Some(mut object) = store.objects.get(&key).cloned() {
-            if let Some(metadata) = object["metadata"].as_object_mut() {
-                metadata.retain(|member, _| member != "annotations" && member != "finalizers");
-            }
-            store.write(&key, object);
-        }
-    }
-
     /// An object as it stands.
     pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
         self.store().objects.get(&(plural(kind), name.to_owned())).cloned()

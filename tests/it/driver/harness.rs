@@ -49,8 +49,6 @@ pub struct World {
     /// Adobe.
     pub sim: Sim,
     clock: Clock,
-    /// Whether a person approves whatever waits for approval.
-    pub approves: bool,
     trace: Arc<Mutex<Vec<String>>>,
     approvals: Option<Mutex<BTreeMap<String, Vec<String>>>>,
 }
@@ -107,7 +105,6 @@ impl World {
             api: ApiServer::new(),
             sim: Sim::new(config),
             clock: paused_clock(),
-            approves: false,
             trace: Arc::default(),
             approvals: None,
         };
@@ -227,7 +224,7 @@ impl World {
                 };
             }
             self.approve();
-            if self.fingerprint() != before || (self.approves && self.approve_one()) {
+            if self.fingerprint() != before {
                 continue;
             }
             if self.is_settled() {
@@ -242,18 +239,6 @@ impl World {
             tokio::time::advance(wait.unwrap_or(Duration::from_secs(5))).await;
         }
         Err(format!("not settled after {ROUNDS} rounds: {last:#?}"))
-    }
-
-    /// Approves one action that waits for approval; `false` when nothing does.
-    pub fn approve_one(&self) -> bool {
-        let waiting = KINDS.iter().flat_map(|kind| self.api.list(kind)).find(|object| {
-            let digest = &object["status"]["pending"]["digest"];
-            digest.is_string() && object["metadata"]["annotations"][APPROVE] != *digest
-        });
-        let Some(object) = waiting else { return false };
-        let digest = text(&object, "/status/pending/digest");
-        self.api.annotate(&text(&object, "/kind"), &text(&object, "/metadata/name"), APPROVE, &digest);
-        true
     }
 
     fn order(&self, order: Order, round: usize) -> Vec<(&'static str, String)> {

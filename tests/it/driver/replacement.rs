@@ -37,12 +37,11 @@ async fn running(asked: Asked) -> (World, Process) {
     let [base, source, _, _] = objects::chain("charges", "charges");
     let other = objects::source("other", "charges", "charges");
     let mapping = objects::mapping("charges", "other", "charges", "Stripe charges of charges");
-    let mut world = World::with(&[base, source, other, mapping, flow(asked, "charges")]);
-    world.approves = true;
+    let world = World::with(&[base, source, other, mapping, flow(asked, "charges")]);
     world.switches(&json!({ "runDurationMs": 9_000 }));
     let process = world.blank_process("maker", Plan::Live);
     settle(&world, &process).await;
-    // The operator's clock is the real one, so the start may lie a little ahead of the simulator's.
+    // The start is in whole seconds.
     while runs(&world) == json!(0) {
         world.wait(Duration::from_millis(500)).await;
     }
@@ -75,7 +74,8 @@ async fn flow_alone(world: &World, process: &Process, former: Option<&Process>) 
             }
             Pass::Ended(Ok(_)) | Pass::Absent => None,
         };
-        if moved() != before || (world.approves && world.approve_one()) {
+        world.approve();
+        if moved() != before {
             continue;
         }
         if is_ready(&world.api.get("IngestionFlow", "charges").unwrap_or_default()) {
@@ -163,6 +163,7 @@ fn one_flow(world: &World, source: &str, state: &str) -> Result<(), String> {
 
 async fn replace_under(asked: Asked, plan: Plan) -> Result<Vec<String>, String> {
     let (world, maker) = running(asked).await;
+    let world = world.approving();
     drop(maker);
     let made = world.trace().len();
     pay(&world, 3);
@@ -280,6 +281,7 @@ async fn a_replacement_that_is_reverted_at_any_exchange_ends_with_one_flow_on_th
 
 async fn revert_at(plan: Plan) -> Result<(), String> {
     let (world, maker) = running(MANUAL).await;
+    let world = world.approving();
     drop(maker);
     let made = world.trace().len();
     world.api.apply(&flow(MANUAL, "other"));
@@ -358,9 +360,8 @@ async fn a_flow_that_adobe_refuses_leaves_the_former_one_at_work_wherever_its_pr
 }
 
 async fn refused_under(plan: Plan) -> Result<Vec<String>, String> {
-    let (mut world, maker) = running(AUTOMATIC).await;
+    let (world, maker) = running(AUTOMATIC).await;
     drop(maker);
-    world.approves = false;
     let made = world.trace().len();
     let on = json!({ "method": "POST", "endpoint": "/flows" });
     let body = json!({ "errorCode": "FLOW-1419-400", "errorMessage": "no" });
@@ -412,8 +413,7 @@ async fn a_disabled_flow_is_replaced_by_a_held_one_that_never_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn while_a_replacement_waits_for_approval_the_flow_can_be_stopped_and_its_source_is_held() {
-    let (mut world, process) = running(MANUAL).await;
-    world.approves = false;
+    let (world, process) = running(MANUAL).await;
     let stopped = with(flow(MANUAL, "other"), "/enabled", json!(false));
     world.api.apply(&flow(MANUAL, "other"));
     let _waits = world.pass(&process, "IngestionFlow", "charges").await;
@@ -430,7 +430,7 @@ async fn while_a_replacement_waits_for_approval_the_flow_can_be_stopped_and_its_
     assert_eq!(live(&world, "flow")[0]["state"], "disabled");
     assert_eq!(one_flow(&world, "charges", "disabled"), Ok(()));
 
-    world.approves = true;
+    let world = world.approving();
     world.api.apply(&flow(MANUAL, "other"));
     settle(&world, &process).await;
     assert_eq!(world.api.get("StripeSourceConnection", "charges"), None, "nothing reads it any more");
@@ -472,13 +472,28 @@ async fn a_new_dataset_goes_with_a_new_source_and_the_old_one_keeps_its_rows() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_flow_that_spec_names_by_its_id_is_not_replaced_until_the_name_goes() {
+    let (world, process) = running(AUTOMATIC).await;
+    let id = text(&live(&world, "flow")[0], "/id");
+    world.api.apply(&with(flow(AUTOMATIC, "other"), "/adopt", json!({ "flowId": id })));
+    let _refused = world.pass(&process, "IngestionFlow", "charges").await;
+    assert_eq!(condition(&world, "Ready")["reason"], "AdoptionRefused", "{}", status(&world));
+    assert_eq!(one_flow(&world, "charges", "enabled"), Ok(()));
+
+    world.api.apply(&flow(AUTOMATIC, "other"));
+    settle(&world, &process).await;
+    assert_eq!(one_flow(&world, "other", "enabled"), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_claim_is_found_out_from_upstream_and_no_number_is_used_twice() {
     let (world, process) = running(AUTOMATIC).await;
     world.api.apply(&flow(AUTOMATIC, "other"));
     settle(&world, &process).await;
     drop(process);
     // As `kubectl replace` does, together with the next change of source.
-    world.api.strip("IngestionFlow", "charges");
+    let stripped = json!({ "annotations": null, "finalizers": null });
+    world.api.edit_metadata("IngestionFlow", "charges", &stripped);
     world.api.apply(&flow(AUTOMATIC, "charges"));
     let next = world.process("next", Plan::Live);
     settle(&world, &next).await;
