@@ -88,7 +88,7 @@ async fn a_hand_made_chain_is_taken_over_runs_on_and_stays_when_its_objects_go()
     let written = world.operator_writes()?;
     let claims =
         written.iter().filter(|write| write.ends_with("/ hand") && !write.contains(" secrets/")).count();
-    assert_eq!(claims, 4, "one claim each: {written:#?}");
+    assert_eq!(claims, 5, "one claim each, and the announcement of the PUT: {written:#?}");
     let of_base = written.iter().filter(|write| write.contains(" stripebaseconnections/")).count();
     assert_eq!(of_base, 3, "what waits, claim and result: {written:#?}");
     let flow = world.wait_ready(KINDS[3], "hand").await?;
