@@ -23,7 +23,7 @@ async fn the_page_agrees_with_the_journal_and_tells_of_drift_and_of_no_name() ->
             let has_ended = |kind: &&str| {
                 value(&page, "aep_operator_time_to_ready_seconds_count", &[("kind", kind)]) == 1
             };
-            Ok((ready == 4 && KINDS.iter().all(|kind| has_ended(kind))).then_some(page))
+            Ok((ready == 4 && KINDS.iter().all(has_ended)).then_some(page))
         })
         .await?;
     for kind in KINDS {
