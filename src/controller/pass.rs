@@ -110,6 +110,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             .map(|common| common.external.iter().map(|external| (external.role, external.clone())).collect());
         let mut external: External = external.unwrap_or_default();
         replacement::part(&mut external, intent.as_ref());
+        let intent = intent.or_else(|| replacement::recovered(&external, &uid, cx.now()));
         Ok(Some(Self {
             cx,
             claim: ClaimState::Missing,
@@ -240,7 +241,11 @@ impl<'a, K: Managed> Pass<'a, K> {
         let standing = self.intent.as_ref().and_then(|intent| intent.roles.get(&role));
         let observed = self.objects.get(&role).filter(|_| standing.is_none());
         let made = self.external.contains_key(&role);
-        let marked = observed.and_then(Object::marker).filter(|marker| marker.uid == self.uid);
+        let incarnation_of = |object: &Object| {
+            object.marker().filter(|marker| marker.uid == self.uid).map(|marker| marker.incarnation)
+        };
+        // The objects of a pair have one number.
+        let newest = || self.objects.values().filter_map(incarnation_of).max();
         let key_of = || self.key(role, &K::site(refs).sandbox, Some(refs));
         let key = standing.filter(|_| made).map(|claim| claim.key.clone()).filter(|key| !key.is_empty());
         let name = || {
@@ -252,7 +257,8 @@ impl<'a, K: Managed> Pass<'a, K> {
             adopted: self.adopted.get(&role).cloned(),
             incarnation: standing
                 .map(|claim| claim.incarnation)
-                .or_else(|| marked.map(|marker| marker.incarnation))
+                .or_else(|| observed.and_then(incarnation_of))
+                .or_else(newest)
                 .unwrap_or(1),
             key: key
                 .or_else(|| observed.and_then(Object::key).map(str::to_owned))

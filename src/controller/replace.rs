@@ -338,7 +338,8 @@ impl<K: Managed> Pass<'_, K> {
 
     /// Says what a replacement means for the data, once nothing of the old pair is left.
     fn end_if_over(&mut self) {
-        let Some(record) = self.record_of().filter(|_| !self.is_replacing()) else { return };
+        let over = self.record_of().filter(|record| !self.is_replacing() && !record.is_recovered());
+        let Some(record) = over else { return };
         let created = self.objects.get(&Role::Flow).and_then(Object::created_at);
         let message = self.object.replaced(&self.external, record, created);
         self.events.push((Severity::Normal, Reason::Replaced, message.clone()));
@@ -369,6 +370,18 @@ impl<K: Managed> Pass<'_, K> {
         self.write_claim(refs, hash, None).await
     }
 
+    /// The claim under which a replaced object was made; where it was lost, the flow tells, since the objects of a pair have one number.
+    fn claim_of_previous(&self, role: Role, previous: &Previous) -> Claim {
+        let mut claim = previous.claim.clone();
+        if claim.incarnation == 0 {
+            let flow = self.objects.get(&Role::PreviousFlow);
+            claim.incarnation = flow.and_then(Object::marker).map_or(1, |marker| marker.incarnation);
+            let key = flow.filter(|_| role == Role::Flow).and_then(Object::key);
+            claim.key = key.map_or(claim.key, str::to_owned);
+        }
+        claim
+    }
+
     /// Claims the former pair again, once nothing of the new one is left.
     async fn restore(&mut self, refs: &K::Refs, desired: &K::Desired, hash: &str) -> Result<(), Obstacle> {
         let Some(mut intent) = self.intent.clone() else { return Ok(()) };
@@ -382,14 +395,15 @@ impl<K: Managed> Pass<'_, K> {
             intent.roles.remove(&Role::Dataset);
         }
         for (role, previous) in &record.previous {
-            intent.roles.insert(*role, previous.claim.clone());
+            intent.roles.insert(*role, self.claim_of_previous(*role, previous));
             self.adopted.extend(previous.claim.adopted.clone().map(|id| (*role, id)));
             let seen = role.previous().and_then(|previous| self.external.remove(&previous));
             let object = seen.unwrap_or_else(|| previous.object.clone());
             self.external.insert(*role, ExternalObject { role: *role, ..object });
             self.standings.insert(*role, Standing::owned());
         }
-        let why = record.refused.clone();
+        let why =
+            record.refused.clone().or_else(|| record.is_recovered().then(|| "its claim was lost".to_owned()));
         // Refused before it existed, a new flow ingested nothing.
         let made_from = record.cut.filter(|_| why.is_none());
         intent.replacement = Some(Record {

@@ -83,7 +83,7 @@ pub struct RunClaim {
 }
 
 /// What is claimed for one role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
     /// Raised by each deliberate re-creation.

@@ -9,7 +9,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use record::{Cut, Previous, Record, part, sources_in_use};
+pub use record::{Cut, Previous, Record, part, recovered, sources_in_use};
 
 use super::plan::{
     ClaimState, Facts, RoleFacts, Standing, Step, drifted_object, missing_object, undeleted_object,

@@ -63,9 +63,13 @@ pub struct Cut {
 }
 
 /// Sorts the objects that status names into present and previous ones, as the claim says. The claim is written before the status, so
-/// after a crash status may still show an object that is replaced under its former role, or nothing at all where it was lost.
+/// after a crash status may still show an object that is replaced under its former role, one that is restored as a previous one, or
+/// nothing at all where it was lost.
 pub fn part(external: &mut BTreeMap<Role, ExternalObject>, intent: Option<&Intent>) {
-    let Some(record) = intent.and_then(|intent| intent.replacement.as_ref()) else { return };
+    let Some(intent) = intent else { return };
+    let Some(record) = intent.replacement.as_ref().filter(|record| !record.previous.is_empty()) else {
+        return rejoin(external);
+    };
     let lost = external.is_empty();
     for (role, previous) in &record.previous {
         let Some(becomes) = role.previous() else { continue };
@@ -74,6 +78,46 @@ pub fn part(external: &mut BTreeMap<Role, ExternalObject>, intent: Option<&Inten
         if let Some(object) = object {
             external.insert(becomes, ExternalObject { role: becomes, ..object });
         }
+    }
+}
+
+/// What replaced them was taken back before that was claimed.
+fn rejoin(external: &mut BTreeMap<Role, ExternalObject>) {
+    let previous: Vec<Role> = external.keys().copied().filter(|role| role.is_previous()).collect();
+    for object in previous.iter().filter_map(|role| external.remove(role)).collect::<Vec<_>>() {
+        let role = object.role.present();
+        external.insert(role, ExternalObject { role, ..object });
+    }
+}
+
+/// The claim of a replacement that lost its own, as status shows it: nobody knows any more what it was to become, so it is given up.
+pub fn recovered(external: &BTreeMap<Role, ExternalObject>, uid: &str, now: Timestamp) -> Option<Intent> {
+    let previous: BTreeMap<Role, Previous> = external
+        .values()
+        .filter(|object| object.role.is_previous())
+        .map(|object| {
+            let role = object.role.present();
+            (role, Previous { object: ExternalObject { role, ..object.clone() }, claim: Claim::default() })
+        })
+        .collect();
+    let record = Record {
+        to: String::new(),
+        previous,
+        runs: true,
+        history: History::None,
+        began: now,
+        cut: None,
+        former_start: None,
+        former_cut: None,
+        refused: None,
+    };
+    (!record.previous.is_empty()).then(|| Intent { replacement: Some(record), ..Intent::blank(uid, now) })
+}
+
+impl Record {
+    /// Whether nobody knows any more what was asked for.
+    pub fn is_recovered(&self) -> bool {
+        self.to.is_empty()
     }
 }
 

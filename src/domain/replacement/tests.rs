@@ -377,6 +377,37 @@ mod record {
     }
 
     #[test]
+    fn a_status_from_before_the_former_pair_was_claimed_again_is_read_as_the_claim_says() {
+        let mut restored = intent();
+        restored.replacement.as_mut().expect("a record").previous.clear();
+        for intent in [restored, Intent { replacement: None, ..intent() }] {
+            let objects = [
+                (Role::PreviousFlow, "f1"),
+                (Role::TargetConnection, "t2"),
+                (Role::PreviousTargetConnection, "t1"),
+            ];
+            let mut external = objects.into_iter().map(|(role, id)| (role, object(role, id))).collect();
+            part(&mut external, Some(&intent));
+            let ids: Vec<_> =
+                external.into_iter().map(|(role, object)| (role, object.role, object.id)).collect();
+            let expected = [(Role::TargetConnection, "t1"), (Role::Flow, "f1")];
+            assert_eq!(ids, expected.map(|(role, id)| (role, role, id.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_replacement_whose_claim_was_lost_is_seen_in_status() {
+        let status = [(Role::PreviousFlow, "f1"), (Role::TargetConnection, "t2")];
+        let external = status.into_iter().map(|(role, id)| (role, object(role, id))).collect();
+        let intent = recovered(&external, "u", Timestamp::UNIX_EPOCH).expect("a claim");
+        let record = intent.replacement.expect("a record");
+        assert!(record.is_recovered());
+        assert_eq!(record.previous[&Role::Flow].object, object(Role::Flow, "f1"));
+        let whole = [(Role::Flow, object(Role::Flow, "f1"))].into_iter().collect();
+        assert_eq!(recovered(&whole, "u", Timestamp::UNIX_EPOCH), None);
+    }
+
+    #[test]
     fn a_source_is_in_use_until_the_flow_on_it_is_gone() {
         let before = [object(Role::Flow, "f1")];
         assert_eq!(sources_in_use(&before, &intent()), ["s2", "s1"]);

@@ -298,6 +298,76 @@ async fn revert_at(plan: Plan) -> Result<(), String> {
         .map_err(|problem| with_trace(&world, made, &problem))
 }
 
+/// The new flow was just made when its process died and the user put the former source back; the process that gives the replacement up
+/// dies too, at each exchange.
+#[tokio::test(start_paused = true)]
+async fn a_replacement_is_given_up_wherever_the_process_dies_that_gives_it_up() {
+    let clean = replace_under(MANUAL, Plan::Live).await.expect("a replacement without faults should end");
+    let made =
+        clean.iter().position(|line| line.ends_with("POST /flowservice/flows")).expect("a POST of the flow");
+    let giving_up = give_up_under(made, Plan::Live).await.expect("giving up without faults should end");
+    let mut failures = Vec::new();
+    for (index, name) in giving_up.iter().enumerate() {
+        if let Err(problem) = give_up_under(made, Plan::Die(index, Moment::Executed)).await {
+            failures.push(format!("at {index} {name}: {problem}"));
+        }
+    }
+    super::report(&failures);
+}
+
+async fn give_up_under(made: usize, plan: Plan) -> Result<Vec<String>, String> {
+    let (world, maker) = running(MANUAL).await;
+    drop(maker);
+    let world = world.approving();
+    world.api.apply(&flow(MANUAL, "other"));
+    let former = world.process("first", Plan::Die(made, Moment::Executed));
+    let _died = flow_alone(&world, &former, None).await?;
+    let from = world.trace().len();
+    world.api.apply(&flow(MANUAL, "charges"));
+    let second = world.process("second", plan);
+    let mut end = flow_alone(&world, &second, None).await;
+    if plan != Plan::Live && end == Ok(End::Died) {
+        let third = world.process("third", Plan::Live);
+        end = flow_alone(&world, &third, None).await;
+    }
+    end.and_then(|_| one_flow(&world, "charges", "enabled"))
+        .map_err(|problem| with_trace(&world, from, &problem))?;
+    Ok(world.trace().split_off(from))
+}
+
+/// As `kubectl replace` does while the last run is waited for.
+#[tokio::test(start_paused = true)]
+async fn a_replacement_whose_claim_is_lost_in_its_midst_is_given_up_and_begun_again() {
+    for dies in [false, true] {
+        let (world, process) = running(AUTOMATIC).await;
+        world.api.apply(&flow(AUTOMATIC, "other"));
+        let _waits = world.pass(&process, "IngestionFlow", "charges").await;
+        assert_eq!(condition(&world, "Ready")["reason"], "WaitingForRunToEnd", "{}", status(&world));
+        world.api.edit_metadata(
+            "IngestionFlow",
+            "charges",
+            &json!({ "annotations": null, "finalizers": null }),
+        );
+        let process = if dies { world.process("next", Plan::Live) } else { process };
+        assert_eq!(flow_alone(&world, &process, None).await, Ok(End::Settled), "{:#?}", world.trace());
+        assert_eq!(one_flow(&world, "other", "enabled"), Ok(()));
+        let incarnations: Vec<Value> =
+            ["flow", "target-connection"].map(|role| marker(&world, role)).to_vec();
+        assert_eq!(incarnations[0], incarnations[1], "the objects of a pair have one number");
+    }
+}
+
+/// The incarnation in the marker of a role's one object.
+fn marker(world: &World, role: &str) -> Value {
+    let (_, inventory) = world.sim.control("GET", "/inventory", &Value::Null);
+    let objects = inventory["objects"].as_array().into_iter().flatten();
+    let mut markers = objects.flat_map(|object| object["markers"].as_array().cloned().unwrap_or_default());
+    markers
+        .find(|marker| marker["role"] == role)
+        .map(|marker| marker["incarnation"].clone())
+        .unwrap_or_default()
+}
+
 /// At each exchange of a replacement the user deletes everything.
 #[tokio::test(start_paused = true)]
 async fn a_chain_deleted_in_the_midst_of_a_replacement_leaves_nothing_behind() {
