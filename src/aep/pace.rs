@@ -12,9 +12,9 @@ const MARGIN: f64 = 1.03;
 /// A late timer may be made up for by this much.
 const SLACK: Duration = Duration::from_millis(2);
 /// The slowest pace that limits lead to, as a part of the configured one.
-const SLOWEST: f64 = 64.0;
+const SLOWEST: f64 = 16.0;
 /// Answers that bring the pace from a stop back to the configured one.
-const RECOVERY: f64 = 200.0;
+const RECOVERY: f64 = 40.0;
 
 /// Spaces calls.
 #[derive(Debug)]

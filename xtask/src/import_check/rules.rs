@@ -232,6 +232,8 @@ mod tests {
         ("src/extra/mod.rs", "", "module extra has no row"),
         ("xtask/src/demo.rs", "use aep_operator::domain::plan;", "xtask -> domain"),
         ("crates/aep-sim/src/lib.rs", "use aep_operator::api;", "aep-sim -> "),
+        ("src/http.rs", "use crate::controller;", "http -> controller"),
+        ("crates/kubectl-aep/src/main.rs", "use aep_operator::domain::plan;", "kubectl-aep -> domain"),
         ("crates/testbed/src/lib.rs", "use aep_sim::Sim;", "testbed -> aep_sim"),
     ];
 
