@@ -418,7 +418,6 @@ fn delete_all(api: &super::apiserver::ApiServer) {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "known defect: a process that dies just before it records that Adobe refused the new flow is not resumed"]
 async fn a_flow_that_adobe_refuses_leaves_the_former_one_at_work_wherever_its_process_dies() {
     let clean = refused_under(Plan::Live).await.expect("a refusal should end");
     let mut failures = Vec::new();
