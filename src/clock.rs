@@ -25,6 +25,11 @@ impl Clock {
     }
 }
 
+/// A time in milliseconds since 1970, as Adobe gives it, in the whole seconds that a status holds.
+pub fn from_millis(millis: i64) -> Option<Timestamp> {
+    Timestamp::from_second(millis.div_euclid(1000)).ok()
+}
+
 /// The time now, by the machine's clock.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn now() -> Timestamp {

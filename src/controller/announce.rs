@@ -71,11 +71,8 @@ impl<K: Managed> Pass<'_, K> {
         announced.hashes.sort_unstable();
         announced.hashes.dedup();
         intent.changes.insert(role, announced);
-        intent.nonce = rand::random();
-        self.cx.cluster.claim(&mut self.object, &intent).await?;
-        self.cx.memory.note_claim(&self.uid, &intent.to_annotation());
+        self.put_intent(intent).await?;
         self.claimed_at = Some(Instant::now());
-        self.intent = Some(intent);
         Ok(())
     }
 }

@@ -316,7 +316,7 @@ impl<K: Managed> Pass<'_, K> {
             },
             time: former.map_or(now, |intent| intent.time),
             run: former.and_then(|intent| intent.run.clone()),
-            nonce: rand::random(),
+            nonce: 0,
             changes: former.map(|intent| intent.changes.clone()).unwrap_or_default(),
             spent: former.map_or(0, |intent| intent.spent),
             replacement,
@@ -333,8 +333,9 @@ impl<K: Managed> Pass<'_, K> {
         }
     }
 
-    /// Writes the intent, with the resource version that was read.
-    pub(super) async fn put_intent(&mut self, intent: Intent) -> Result<(), Obstacle> {
+    /// Writes the intent, with the resource version that was read, and with a nonce of its own.
+    pub(super) async fn put_intent(&mut self, mut intent: Intent) -> Result<(), Obstacle> {
+        intent.nonce = rand::random();
         self.cx.cluster.claim(&mut self.object, &intent).await?;
         self.cx.memory.note_claim(&self.uid, &intent.to_annotation());
         self.intent = Some(intent);

@@ -6,14 +6,12 @@ use kube::ResourceExt;
 
 use super::adoption::refused;
 use super::managed::Managed;
-use super::pass::Pass;
+use super::pass::{Pass, read_intent};
 use super::site::Site;
 use super::upstream::Object;
-use crate::api::INTENT;
 use crate::api::role::Role;
-use crate::cluster;
+use crate::cluster::{self, Kind};
 use crate::domain::adoption::{Owner, owner};
-use crate::domain::intent::Intent;
 use crate::domain::marker::Marker;
 use crate::domain::outcome::Obstacle;
 
@@ -45,11 +43,15 @@ impl<K: Managed> Pass<'_, K> {
 
     /// The object of this cluster that a marker names, if it lives or nobody can tell.
     async fn living_owner(&self, marker: &Marker) -> Result<Option<String>, Obstacle> {
-        let (namespace, name) = (&marker.owner.namespace, &marker.owner.name);
-        let named = format!("{} {namespace}/{name}", K::kind(&()));
-        match self.cx.cluster.get_opt::<K>(namespace, name).await {
-            Ok(found) => Ok(found.filter(|found| found.uid().as_deref() == Some(&marker.uid)).map(|_| named)),
-            Err(cluster::Error::Denied(_)) => Ok(Some(named)),
+        let named = || format!("{} {}/{}", K::kind(&()), marker.owner.namespace, marker.owner.name);
+        Ok(self.owner_lives::<K>(marker).await?.then(named))
+    }
+
+    /// Whether the custom resource of that kind that a marker names still exists. One that may not be read may exist.
+    pub(super) async fn owner_lives<O: Kind>(&self, marker: &Marker) -> Result<bool, Obstacle> {
+        match self.cx.cluster.get_opt::<O>(&marker.owner.namespace, &marker.owner.name).await {
+            Ok(found) => Ok(found.is_some_and(|found| found.uid().as_deref() == Some(&marker.uid))),
+            Err(cluster::Error::Denied(_)) => Ok(true),
             Err(error) => Err(error.into()),
         }
     }
@@ -82,8 +84,6 @@ fn has<K: Managed>(object: &K, role: Role, id: &str) -> bool {
 
 /// A claim counts for as long as spec stands by it.
 fn claims<K: Managed>(object: &K, role: Role, id: &str) -> bool {
-    let annotation = object.annotations().get(INTENT).map(String::as_str);
-    let intent = Intent::read(annotation, object.uid().as_deref().unwrap_or_default());
-    intent.is_some_and(|intent| intent.adopted(role) == Some(id))
+    read_intent(object).is_some_and(|intent| intent.adopted(role) == Some(id))
         && object.adopts(role, &BTreeMap::new()).is_some_and(|named| named.id.eq_ignore_ascii_case(id))
 }

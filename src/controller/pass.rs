@@ -395,7 +395,8 @@ fn is_always_searched(role: Role) -> bool {
     matches!(role, Role::Dataset | Role::Schema | Role::FieldGroup | Role::Flow)
 }
 
-fn read_intent<K: Managed>(object: &K) -> Option<Intent> {
+/// The intent that stands on an object.
+pub(super) fn read_intent<K: Managed>(object: &K) -> Option<Intent> {
     Intent::read(
         object.annotations().get(INTENT).map(String::as_str),
         object.meta().uid.as_deref().unwrap_or_default(),

@@ -148,7 +148,6 @@ impl<K: Managed> Pass<'_, K> {
         self.cx.memory.forget_sent(&self.uid, Role::Probe);
         let Some(mut intent) = self.intent.clone() else { return Ok(()) };
         intent.roles.remove(&Role::Probe);
-        intent.nonce = rand::random();
         self.put_intent(intent).await
     }
 

@@ -50,11 +50,8 @@ impl<K: Managed> Pass<'_, K> {
     async fn claim_run(&mut self, wish: &RunWish<K::Status>) -> Result<(), Obstacle> {
         let standing = self.intent.clone();
         let standing = standing.ok_or_else(|| Obstacle::bug("a flow that exists should have a claim"))?;
-        let intent = Intent { run: Some(wish.claim.clone()), nonce: rand::random(), ..standing };
-        self.cx.cluster.claim(&mut self.object, &intent).await?;
-        self.cx.memory.note_claim(&self.uid, &intent.to_annotation());
+        self.put_intent(Intent { run: Some(wish.claim.clone()), ..standing }).await?;
         self.claimed_at = Some(Instant::now());
-        self.intent = Some(intent);
         Ok(())
     }
 }

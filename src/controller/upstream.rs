@@ -109,8 +109,7 @@ impl Object {
         let by = meta.updated_by.as_deref().unwrap_or("unknown");
         let client =
             meta.updated_client.as_deref().map(|client| format!(" (client {client})")).unwrap_or_default();
-        let time =
-            meta.updated_at.and_then(|millis| jiff::Timestamp::from_second(millis.div_euclid(1000)).ok());
+        let time = meta.updated_at.and_then(crate::clock::from_millis);
         let time = time.map(|time| format!(" at {time}")).unwrap_or_default();
         Some(format!("{by}{client}{time}"))
     }

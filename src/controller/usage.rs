@@ -1,9 +1,7 @@
-//! What upstream still uses an object that is about to be deleted: what a deleted child retained keeps its parents, what others made
-//! blocks, and what takes part in Profile stays.
+//! What upstream still uses an object that is about to be deleted: what a deleted child retained keeps its parents, and what others made
+//! blocks.
 //!
 //! A list only names what may use the object; what counts is read again, since a list may still show what was just deleted.
-
-use kube::ResourceExt;
 
 use super::managed::Managed;
 use super::pass::Pass;
@@ -13,7 +11,6 @@ use crate::aep::{Filter, model};
 use crate::api::condition::Reason;
 use crate::api::role::Role;
 use crate::api::{IngestionFlow, StripeSourceConnection};
-use crate::cluster::Error;
 use crate::domain::lookup::Candidate;
 use crate::domain::marker::Marker;
 use crate::domain::outcome::Obstacle;
@@ -50,7 +47,7 @@ impl<K: Managed> Pass<'_, K> {
                     if upstream::read(site, user.role, &user.id, None).await?.is_none() {
                         continue;
                     }
-                    if self.owner_lives(user.role, marker).await? {
+                    if self.user_is_owned(user.role, marker).await? {
                         return Err(in_use(role, id, &[user]));
                     }
                     retained.push(user.to_string());
@@ -70,27 +67,10 @@ impl<K: Managed> Pass<'_, K> {
         marker.owner.cluster == self.cx.settings.cluster_id && marker.sandbox == site.sandbox
     }
 
-    /// Whether the custom resource that a marker names still exists. One that may not be read may exist.
-    async fn owner_lives(&self, role: Role, marker: &Marker) -> Result<bool, Obstacle> {
-        let (namespace, name) = (&marker.owner.namespace, &marker.owner.name);
-        let uid = match role {
-            Role::SourceConnection => self
-                .cx
-                .cluster
-                .get_opt::<StripeSourceConnection>(namespace, name)
-                .await
-                .map(|o| o.and_then(|o| o.uid())),
-            _ => self
-                .cx
-                .cluster
-                .get_opt::<IngestionFlow>(namespace, name)
-                .await
-                .map(|o| o.and_then(|o| o.uid())),
-        };
-        match uid {
-            Ok(uid) => Ok(uid.as_deref() == Some(marker.uid.as_str())),
-            Err(Error::Denied(_)) => Ok(true),
-            Err(error) => Err(error.into()),
+    async fn user_is_owned(&self, user: Role, marker: &Marker) -> Result<bool, Obstacle> {
+        match user {
+            Role::SourceConnection => self.owner_lives::<StripeSourceConnection>(marker).await,
+            _ => self.owner_lives::<IngestionFlow>(marker).await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The four kinds seen alike: what a person wants to know of any of them.
 
-use aep_operator::api::condition::{ConditionType, Reason};
+use aep_operator::api::condition::{self, ConditionType, Reason};
 use aep_operator::api::role::Role;
 use aep_operator::api::status::{CommonStatus, Pending};
 use aep_operator::api::{
@@ -186,7 +186,7 @@ struct Summary {
 /// The condition that matters most: whatever is wrong before Ready, which may be True although runs fail.
 fn summary<K: Shown>(object: &K) -> Summary {
     let conditions = object.common().map(|common| common.conditions.as_slice()).unwrap_or_default();
-    let find = |wanted: ConditionType| conditions.iter().find(|condition| condition.type_ == wanted.as_str());
+    let find = |wanted: ConditionType| condition::find(conditions, wanted);
     let ready = find(ConditionType::Ready);
     let is_stale = object.common().and_then(|common| common.observed_generation) != object.meta().generation;
     let status = ready.map_or("Unknown", |ready| ready.status.as_str());

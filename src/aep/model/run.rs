@@ -86,6 +86,13 @@ pub struct Run {
     pub errors: Vec<RunError>,
 }
 
+impl Run {
+    /// Up to when the run certainly took all data, in milliseconds: the end of its window, or else its start.
+    pub fn taken_until(&self) -> Option<i64> {
+        self.window.map(|(_, end)| end).or(self.started_at)
+    }
+}
+
 /// Records of a run by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]

@@ -101,11 +101,8 @@ impl Managed for IngestionFlow {
     }
 
     fn unserved(&self) -> Option<&'static str> {
-        let fields = [(
-            self.spec.on_upstream_deletion == UpstreamDeletionPolicy::Recreate,
-            "spec.onUpstreamDeletion: Recreate",
-        )];
-        fields.into_iter().find_map(|(used, field)| used.then_some(field))
+        let recreates = self.spec.on_upstream_deletion == UpstreamDeletionPolicy::Recreate;
+        recreates.then_some("spec.onUpstreamDeletion: Recreate")
     }
 
     fn adopts(&self, role: Role, read: &BTreeMap<Role, Object>) -> Option<Named> {

@@ -5,12 +5,12 @@ use kube::ResourceExt;
 use super::mapping_checks::schema_ref;
 use super::parent::{exists, is_applied};
 use crate::aep::model;
+use crate::api::IngestionFlow;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
-use crate::api::{INTENT, IngestionFlow};
 use crate::controller::context::Context;
+use crate::controller::pass::read_intent;
 use crate::controller::site::Site;
-use crate::domain::intent::Intent;
 use crate::domain::outcome::{Class, Obstacle};
 
 /// Adobe asks for one dataflow per source connection. Of several flows on one source the oldest has it; the list is live, so a younger
@@ -86,11 +86,14 @@ fn wanted(existing: &crate::api::flow::ExistingDataset) -> &str {
     existing.id.as_deref().or(existing.name.as_deref()).unwrap_or_default()
 }
 
-/// The dataset that the applied generation writes to, as the claim of the target connection recorded it.
+/// The dataset that the applied generation writes to.
 fn applied_dataset(flow: &IngestionFlow) -> Option<String> {
-    let intent = Intent::read(flow.annotations().get(INTENT).map(String::as_str), &flow.uid()?)?;
-    let key = intent.roles.get(&Role::TargetConnection)?.key.clone();
-    (is_applied(flow) && !key.is_empty()).then_some(key)
+    claimed_dataset(flow).filter(|key| is_applied(flow) && !key.is_empty())
+}
+
+/// The dataset that the claim of the target connection recorded.
+pub(super) fn claimed_dataset(flow: &IngestionFlow) -> Option<String> {
+    Some(read_intent(flow)?.roles.get(&Role::TargetConnection)?.key.clone())
 }
 
 /// Flow Service refuses a flow whose mapping and dataset have different schemas (code 1425); this says so before anything is created.

@@ -4,21 +4,20 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 
 use super::flow::Desired;
-use super::flow_checks::{refuse_other_schema, refuse_second_flow};
+use super::flow_checks::{claimed_dataset, refuse_other_schema, refuse_second_flow};
 use crate::aep::model;
+use crate::api::IngestionFlow;
 use crate::api::condition::Reason;
 use crate::api::flow::Frequency;
 use crate::api::policy::{Approval, History};
 use crate::api::role::Role;
-use crate::api::{INTENT, IngestionFlow};
+use crate::clock;
 use crate::controller::context::Context;
 use crate::controller::managed::{External, Managed, Shape};
-use crate::controller::pass::contested;
+use crate::controller::pass::{contested, read_intent};
 use crate::controller::upstream::{self, Object};
-use crate::domain::intent::Intent;
 use crate::domain::marker::Relation;
 use crate::domain::outcome::Obstacle;
 use crate::domain::plan::Contest;
@@ -251,8 +250,8 @@ pub(super) async fn cut(
     let from = runs
         .iter()
         .find(|run| run.status == model::RunStatus::Success)
-        .and_then(|run| run.window.map(|(_, end)| end).or(run.started_at))
-        .and_then(|millis| Timestamp::from_second(millis.div_euclid(1000)).ok())
+        .and_then(model::Run::taken_until)
+        .and_then(clock::from_millis)
         .or(known);
     Ok(match from {
         Some(from) => Cut { start: from, backfill: repeats.then_some(false), from: Some(from) },
@@ -274,9 +273,8 @@ pub(super) fn replaced(
     let id_of = |role: Role| external.get(&role).map(|object| object.id.as_str()).unwrap_or_default();
     let old_of = |role: Role| record.previous.get(&role);
     let old = old_of(Role::Flow).map(|old| old.object.id.as_str()).unwrap_or_default();
-    let to = created
-        .and_then(|millis| Timestamp::from_second(millis.div_euclid(1000) + 1).ok())
-        .unwrap_or(record.began);
+    let to =
+        created.and_then(|millis| clock::from_millis(millis.saturating_add(1000))).unwrap_or(record.began);
     let old_dataset = old_of(Role::TargetConnection).map(|target| target.claim.key.as_str());
     let moved = old_of(Role::Dataset).is_some() || old_dataset != dataset_of(flow, external).as_deref();
     let data = match (record.history, record.cut.and_then(|cut| cut.from)) {
@@ -316,18 +314,11 @@ fn ingested_from(flow: &IngestionFlow, from: Timestamp, to: Timestamp, old_datas
 
 fn dataset_of(flow: &IngestionFlow, external: &External) -> Option<String> {
     let managed = external.get(&Role::Dataset).map(|dataset| dataset.id.clone());
-    managed.or_else(|| {
-        let intent = Intent::read(flow.annotations().get(INTENT).map(String::as_str), &flow.uid()?)?;
-        Some(intent.roles.get(&Role::TargetConnection)?.key.clone())
-    })
+    managed.or_else(|| claimed_dataset(flow))
 }
 
 /// Whether an upstream flow of this object reads the source connection, or is about to: spec may name another source already.
 pub(super) fn reads(flow: &IngestionFlow, source_id: &str) -> bool {
     let external = flow.status.as_ref().map(|status| status.common.external.as_slice()).unwrap_or_default();
-    let intent = Intent::read(
-        flow.annotations().get(INTENT).map(String::as_str),
-        flow.uid().as_deref().unwrap_or_default(),
-    );
-    intent.is_some_and(|intent| sources_in_use(external, &intent).iter().any(|id| id == source_id))
+    read_intent(flow).is_some_and(|intent| sources_in_use(external, &intent).iter().any(|id| id == source_id))
 }

@@ -11,6 +11,7 @@ use crate::aep::{FlowAction, Patch, Session, model};
 use crate::api::IngestionFlow;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
+use crate::clock;
 use crate::controller::context::Context;
 use crate::controller::managed::{Managed, Parting, Shape};
 use crate::controller::site::Site;
@@ -97,9 +98,8 @@ fn waited(flow: &IngestionFlow, now: Timestamp) -> Duration {
 fn ingested_until(flow: &IngestionFlow, runs: &[model::Run]) -> Option<Timestamp> {
     let wrote =
         |run: &&model::Run| matches!(run.status, model::RunStatus::Success | model::RunStatus::Partial);
-    let ends =
-        runs.iter().filter(wrote).filter_map(|run| run.window.map(|window| window.1).or(run.started_at));
-    let last = ends.max().and_then(|millis| Timestamp::from_second(millis.div_euclid(1000)).ok());
+    let ends = runs.iter().filter(wrote).filter_map(model::Run::taken_until);
+    let last = ends.max().and_then(clock::from_millis);
     last.or_else(|| flow.status.as_ref()?.last_success.as_ref().map(|success| success.0))
 }
 
@@ -124,6 +124,9 @@ async fn write_tag(
 pub(super) async fn of(shape: &Shape<'_, IngestionFlow>) -> Result<Option<Timestamp>, Obstacle> {
     if !shape.external.contains_key(&Role::Dataset) || shape.created.contains(&Role::Dataset) {
         return Ok(None);
+    }
+    if let Some(Object::DataSet(observed)) = shape.objects.get(&Role::Dataset) {
+        return Ok(read_tag(observed));
     }
     let found = shape.site().session.get_data_set(dataset_id(shape)?).await?;
     Ok(found.as_ref().and_then(read_tag))

@@ -15,14 +15,14 @@ use crate::api::policy::DeletionPolicy;
 use crate::api::role::Role;
 use crate::api::source_connection::ResourcePath;
 use crate::api::status::{ExternalObject, MAX_FAILURES, MAX_TEXT, MAX_WORD, bounded};
-use crate::api::{INTENT, IngestionFlow, IngestionMapping, IngestionMappingStatus, StripeSourceConnection};
+use crate::api::{IngestionFlow, IngestionMapping, IngestionMappingStatus, StripeSourceConnection};
 use crate::controller::adoption::Named;
 use crate::controller::context::Context;
 use crate::controller::managed::{Before, Change, External, Finding, Managed, Post, Report, Shape};
+use crate::controller::pass::read_intent;
 use crate::controller::site::Site;
 use crate::controller::upstream::{self, Object};
 use crate::domain::drift::Drift;
-use crate::domain::intent::Intent;
 use crate::domain::mapping::{
     IdentityField, Row, field_group_body, fill_tenant, identity_fields, rows, schema_body, unseen_sources,
 };
@@ -81,8 +81,7 @@ impl IngestionMapping {
     /// Whether the schema has identities, or may have some of ours that spec no longer asks for.
     fn may_have_identities(&self, schema: &model::Resource) -> bool {
         let uid = self.uid().unwrap_or_default();
-        let intent = Intent::read(self.annotations().get(INTENT).map(String::as_str), &uid);
-        let is_announced = intent.is_some_and(|intent| intent.changes.contains_key(&Role::Schema));
+        let is_announced = read_intent(self).is_some_and(|intent| intent.changes.contains_key(&Role::Schema));
         // A predecessor may have given it some.
         let marker = Marker::find_in(schema.description.as_deref().unwrap_or_default());
         let is_new_here = marker.is_none_or(|marker| marker.uid != uid);
@@ -127,10 +126,8 @@ impl Managed for IngestionMapping {
     }
 
     fn unserved(&self) -> Option<&'static str> {
-        let managed = self.managed();
-        let fields =
-            [(managed.is_some_and(|managed| managed.adopt.is_some()), "spec.targetSchema.managed.adopt")];
-        fields.into_iter().find_map(|(used, field)| used.then_some(field))
+        let adopts = self.managed().is_some_and(|managed| managed.adopt.is_some());
+        adopts.then_some("spec.targetSchema.managed.adopt")
     }
 
     fn adopts(&self, role: Role, _: &BTreeMap<Role, Object>) -> Option<Named> {

@@ -125,9 +125,8 @@ fn new_run(
     runs: &[model::Run],
     now: Timestamp,
 ) -> model::NewRun {
-    let seconds = |millis: i64| millis.div_euclid(1000);
     let success = runs.iter().find(|run| run.status == model::RunStatus::Success);
-    let taken_until = success.and_then(|run| run.window.map(|(_, end)| end).or(run.started_at)).map(seconds);
+    let taken_until = success.and_then(model::Run::taken_until).map(|millis| millis.div_euclid(1000));
     let taken_until = taken_until.or_else(|| status.last_success.as_ref().map(|time| time.0.as_second()));
     let now = now.as_second();
     model::NewRun {

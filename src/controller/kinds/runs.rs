@@ -12,6 +12,7 @@ use crate::api::flow::Run;
 use crate::api::role::Role;
 use crate::api::status::{MAX_TEXT, MAX_WORD, bounded};
 use crate::api::{IngestionFlow, IngestionFlowStatus};
+use crate::clock;
 use crate::controller::managed::{Finding, Report, Shape};
 use crate::controller::upstream::Object;
 use crate::domain::freshness::Freshness;
@@ -133,7 +134,7 @@ fn describe(run: &model::Run) -> Run {
 
 /// Whole seconds, as a status holds them.
 fn from_millis(millis: i64) -> Option<Time> {
-    Timestamp::from_second(millis.div_euclid(1000)).ok().map(Time)
+    clock::from_millis(millis).map(Time)
 }
 
 /// Judges the last run, and the age of the last success where spec asks for it. Neither is part of Ready.

@@ -4,20 +4,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::support::World;
-use crate::support::commands::without_inventory;
-use crate::support::objects::{chain, with};
+use crate::support::commands::quiet_chain;
 use crate::support::world::condition;
 
 const FLOW: &str = "IngestionFlow";
-
-async fn edited_world(name: &str) -> Result<World> {
-    let world = World::start_with(name, without_inventory()).await?;
-    let [base, source, mapping, flow] = chain("c", "prices");
-    let flow = with(flow, "/schedule/startTime", json!("2090-01-01T00:00:00Z"));
-    world.apply_all(&[base, source, mapping, flow]).await?;
-    world.wait_all_ready(4).await?;
-    Ok(world)
-}
 
 /// Somebody edits the flow right before so many patches of it.
 async fn edit_before_patches(world: &World, times: u64, patch: Value) -> Result<()> {
@@ -31,7 +21,7 @@ async fn edit_before_patches(world: &World, times: u64, patch: Value) -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_edits_in_a_row_end_within_six_tries_and_both_sides_survive() -> Result<()> {
-    let world = edited_world("race").await?;
+    let world = quiet_chain("race").await?;
     let theirs = json!([{ "op": "add", "path": "/options", "value": { "ownedByTheUi": "kept" } }]);
     edit_before_patches(&world, 5, theirs).await?;
     let since = world.last_call().await?;
@@ -62,7 +52,7 @@ async fn five_edits_in_a_row_end_within_six_tries_and_both_sides_survive() -> Re
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_of_the_same_field_gives_way_to_spec() -> Result<()> {
-    let world = edited_world("same").await?;
+    let world = quiet_chain("same").await?;
     edit_before_patches(&world, 2, json!([{ "op": "replace", "path": "/name", "value": "theirs" }])).await?;
     let since = world.last_call().await?;
     world.merge(FLOW, "c", &json!({ "spec": { "displayName": "renamed" } })).await?;
@@ -75,7 +65,7 @@ async fn an_edit_of_the_same_field_gives_way_to_spec() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_who_never_stops_is_named_in_a_condition() -> Result<()> {
-    let world = edited_world("endless").await?;
+    let world = quiet_chain("endless").await?;
     edit_before_patches(&world, 1_000, json!([{ "op": "replace", "path": "/name", "value": "theirs" }]))
         .await?;
     world.merge(FLOW, "c", &json!({ "spec": { "displayName": "renamed" } })).await?;

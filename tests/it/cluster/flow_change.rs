@@ -4,8 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::support::World;
-use crate::support::commands::without_inventory;
-use crate::support::objects::{chain, with};
+use crate::support::commands::quiet_chain;
 use crate::support::world::Call;
 
 /// A change of spec, and what it is upstream.
@@ -140,15 +139,6 @@ fn connection_cases() -> Vec<Case> {
     cases
 }
 
-async fn quiet_world(name: &str) -> Result<World> {
-    let world = World::start_with(name, without_inventory()).await?;
-    let [base, source, mapping, flow] = chain("c", "prices");
-    let flow = with(flow, "/schedule/startTime", json!("2090-01-01T00:00:00Z"));
-    world.apply_all(&[base, source, mapping, flow]).await?;
-    world.wait_all_ready(4).await?;
-    Ok(world)
-}
-
 /// Applies one change and returns the calls that it took.
 async fn change(world: &World, case: &Case) -> Result<Vec<Call>> {
     let since = world.last_call().await?;
@@ -182,7 +172,7 @@ fn check_counts(case: &Case, calls: &[Call]) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_field_of_a_flow_changes_in_place_with_one_patch_for_each_object() -> Result<()> {
-    let world = quiet_world("fields").await?;
+    let world = quiet_chain("fields").await?;
     let id = world.id_of("IngestionFlow", "c", "flow").await?;
     let theirs = json!([{ "op": "add", "path": "/options", "value": { "ownedByTheUi": "kept" } }]);
     world.edit_upstream(&id, theirs).await?;
@@ -198,7 +188,7 @@ async fn every_field_of_a_flow_changes_in_place_with_one_patch_for_each_object()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_field_of_base_and_source_changes_in_place_with_one_patch() -> Result<()> {
-    let world = quiet_world("parents").await?;
+    let world = quiet_chain("parents").await?;
     for case in connection_cases() {
         let calls = change(&world, &case).await?;
         check_counts(&case, &calls)?;
@@ -208,7 +198,7 @@ async fn every_field_of_base_and_source_changes_in_place_with_one_patch() -> Res
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_fails_while_adobe_works_on_it_is_never_called_applied() -> Result<()> {
-    let world = quiet_world("later").await?;
+    let world = quiet_chain("later").await?;
     world.sim.patch("switches", &json!({ "failPatchesLater": true, "transitionMs": 4_000 })).await?;
     let before = world.wait_ready("IngestionFlow", "c").await?;
     let since = world.last_call().await?;

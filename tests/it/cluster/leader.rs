@@ -57,10 +57,8 @@ async fn ends_with_failure(operator: &mut Operator, why: &str) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_standby_takes_over_from_a_killed_leader_within_twenty_seconds_and_makes_nothing_twice()
--> Result<()> {
-    let (mut world, standby) = pair("lead-kill").await?;
+/// Five chains are applied, and some of their objects made.
+async fn amid_five_chains(world: &World) -> Result<()> {
     let objects: Vec<_> = (0..5).flat_map(|n| chain(&format!("c{n}"), "refunds")).collect();
     world.apply_all(&objects).await?;
     world
@@ -68,7 +66,14 @@ async fn a_standby_takes_over_from_a_killed_leader_within_twenty_seconds_and_mak
             let calls = world.calls(0).await?;
             Ok((calls.iter().filter(|call| call.is_creating_post()).count() >= 7).then_some(()))
         })
-        .await?;
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_takes_over_from_a_killed_leader_within_twenty_seconds_and_makes_nothing_twice()
+-> Result<()> {
+    let (mut world, standby) = pair("lead-kill").await?;
+    amid_five_chains(&world).await?;
     world.operator.process().kill()?;
     let took = until_it_leads(&world, &standby).await?;
     ensure!(took < TAKEOVER, "it took {took:?}");
@@ -81,14 +86,7 @@ async fn a_standby_takes_over_from_a_killed_leader_within_twenty_seconds_and_mak
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_frozen_beyond_its_lease_writes_nothing_when_it_wakes() -> Result<()> {
     let (mut world, standby) = pair("lead-freeze").await?;
-    let objects: Vec<_> = (0..5).flat_map(|n| chain(&format!("c{n}"), "refunds")).collect();
-    world.apply_all(&objects).await?;
-    world
-        .until("some creates", async || {
-            let calls = world.calls(0).await?;
-            Ok((calls.iter().filter(|call| call.is_creating_post()).count() >= 7).then_some(()))
-        })
-        .await?;
+    amid_five_chains(&world).await?;
     world.operator.process().pause()?;
     let took = until_it_leads(&world, &standby).await?;
     ensure!(took < TAKEOVER, "it took {took:?}");

@@ -80,11 +80,7 @@ impl ApiServer {
 
     /// Sets an annotation, as a user would.
     pub fn annotate(&self, kind: &str, name: &str, annotation: &str, value: &str) {
-        let key = (plural(kind), name.to_owned());
-        let mut store = self.store();
-        let Some(mut object) = store.objects.get(&key).cloned() else { return };
-        json_patch::merge(&mut object, &json!({ "metadata": { "annotations": { annotation: value } } }));
-        store.write(&key, object);
+        self.edit_metadata(kind, name, &json!({ "annotations": { annotation: value } }));
     }
 
     /// The notes of all events with a reason.

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
+use super::objects::{chain, with};
 use super::world::{Settings, World, external_id};
 
 /// Settings of a world whose operator makes no inventory pass while the test runs, so that every call is one that the test caused.
@@ -10,6 +11,16 @@ pub fn without_inventory() -> Settings {
     let mut settings = Settings::default();
     "1h".clone_into(&mut settings.operator[1]);
     settings
+}
+
+/// A chain named `c` whose flow starts far ahead, in a world where every call is one that the test caused.
+pub async fn quiet_chain(name: &str) -> Result<World> {
+    let world = World::start_with(name, without_inventory()).await?;
+    let [base, source, mapping, flow] = chain("c", "prices");
+    let flow = with(flow, "/schedule/startTime", json!("2090-01-01T00:00:00Z"));
+    world.apply_all(&[base, source, mapping, flow]).await?;
+    world.wait_all_ready(4).await?;
+    Ok(world)
 }
 
 impl World {
