@@ -48,9 +48,12 @@ pub struct RunArgs {
     /// Names this cluster in the markers of upstream objects. Default: the UID of the namespace kube-system.
     #[arg(long, env = "CLUSTER_ID", value_parser = cluster_id)]
     pub cluster_id: Option<String>,
-    /// Period of the inventory pass.
+    /// Period of the inventory pass over connections and flows.
     #[arg(long, env = "DRIFT_INTERVAL", default_value = "5m", value_parser = duration)]
     pub drift_interval: Duration,
+    /// Period of the inventory pass over mapping sets, schemas and datasets, which change rarely.
+    #[arg(long, env = "SLOW_DRIFT_INTERVAL", default_value = "1h", value_parser = duration)]
+    pub slow_drift_interval: Duration,
     /// How long the answer to a lost POST may still surface upstream, counted from the loss. Should exceed the call deadline.
     #[arg(long, env = "LOOKUP_GRACE", default_value = "2m", value_parser = duration)]
     pub lookup_grace: Duration,

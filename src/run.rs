@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::cluster::lease::{Election, Lost};
 use crate::cluster::{self, Cluster};
 use crate::controller::context::Known;
+use crate::controller::inventory::Brake;
 use crate::controller::memory::Memory;
 use crate::controller::rotation::Trials;
 use crate::controller::wake::Wake;
@@ -246,6 +247,7 @@ async fn context(
         settings: Settings {
             cluster_id,
             drift_interval: args.drift_interval,
+            slow_drift_interval: args.slow_drift_interval,
             lookup_grace: args.lookup_grace,
             held_start: args.held_start,
             protect_secrets: args.protect_secrets,
@@ -256,6 +258,7 @@ async fn context(
         known: Known::default(),
         trials: Trials::default(),
         wake: Wake::default(),
+        brake: Brake::default(),
         clock: Clock::system(),
         metrics,
         progress: Progress::default(),

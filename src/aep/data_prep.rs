@@ -95,14 +95,24 @@ impl Session {
     /// Lists the mapping sets that the service finds for a name: `GET /mappingSets?name=…&limit=…&start=…`, to the end. The filter
     /// only narrows; compare the names.
     pub async fn find_mapping_sets(&self, name: &str) -> Result<Vec<MappingSet>, Error> {
+        self.all_mapping_sets(Some(("name", name))).await
+    }
+
+    /// Lists all mapping sets of the sandbox, each in its newest version, to the end.
+    pub async fn list_mapping_sets(&self) -> Result<Vec<MappingSet>, Error> {
+        self.all_mapping_sets(None).await
+    }
+
+    async fn all_mapping_sets(&self, narrow: Option<(&str, &str)>) -> Result<Vec<MappingSet>, Error> {
         let mut found = Vec::new();
         let mut seen = HashSet::new();
         let mut start = 0;
         loop {
             let (limit, offset) = (PAGE.to_string(), start.to_string());
-            let call = Call::read(Operation::new("list", RESOURCE), sets(), Lane::LookUp)
-                .query(&[("name", name), ("limit", &limit), ("start", &offset)])
-                .large();
+            let query: Vec<_> =
+                narrow.into_iter().chain([("limit", limit.as_str()), ("start", offset.as_str())]).collect();
+            let call =
+                Call::read(Operation::new("list", RESOURCE), sets(), Lane::LookUp).query(&query).large();
             let answer = self.send(call).await?;
             let page: SetPage = answer.json()?;
             let (length, before) = (page.data.len(), found.len());

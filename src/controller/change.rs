@@ -94,6 +94,7 @@ impl<K: Managed> Pass<'_, K> {
 
     /// What may have been accepted is remembered: should Adobe fail to carry it out, it is not sent again at once.
     fn note_change<T>(&self, role: Role, hash: &str, result: &Result<T, Obstacle>) {
+        self.cx.memory.note_written(&self.uid, role);
         let was_accepted = match result {
             Ok(_) => true,
             Err(obstacle) => obstacle.class == Class::Ambiguous,

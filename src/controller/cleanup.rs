@@ -45,6 +45,9 @@ impl<K: Managed> Pass<'_, K> {
             let step = plan(&self.facts(&roles));
             debug!(kind = %K::kind(&()), name = %self.object.name_any(), ?step, "deletion step");
             if step == Step::Release {
+                if let Some(site) = &site {
+                    self.refuse_unproven_release(site).await?;
+                }
                 self.announce_retained(&roles);
                 return self.release().await;
             }
@@ -168,7 +171,8 @@ impl<K: Managed> Pass<'_, K> {
             Parting { role, id: &external.id, marker: &marker, external: &self.external, gate: &gate };
         let noted = self.object.before_delete(self.cx, site, parting).await?;
         self.events.extend(noted.map(|(reason, note)| (Severity::Normal, reason, note)));
-        upstream::delete(site, &gate, role, &external.id, &marker).await?;
+        let was_seen = upstream::delete(site, &gate, role, &external.id, &marker).await?;
+        self.unseen |= !was_seen;
         self.events.push((Severity::Normal, Reason::Deleted, format!("deleted {role} {}", external.id)));
         self.cx.memory.forget_sent(&self.uid, role);
         self.external.remove(&role);

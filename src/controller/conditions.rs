@@ -59,9 +59,8 @@ impl Conditions<'_> {
             }
             (None, _) => {}
         }
-        for abnormal in [ConditionType::Stalled, ConditionType::Reconciling, ConditionType::Paused] {
-            remove(self.list, abnormal);
-        }
+        let abnormal = ConditionType::ALL.iter().filter(|type_| type_.is_abnormal_true());
+        abnormal.for_each(|type_| remove(self.list, *type_));
     }
 
     /// Adobe's own writes move the time of the last edit, so the same difference keeps the message that it was first reported with.
@@ -98,6 +97,14 @@ impl Conditions<'_> {
                 self.set(ConditionType::Ready, ConditionStatus::Unknown, reason, message);
             }
             ReadyEffect::UnknownUnlessTrue | ReadyEffect::Keep => {}
+        }
+        if matches!(reason, Reason::Gone | Reason::CompletedFlowGone) {
+            self.set(ConditionType::Synced, false, reason, message);
+        }
+        if reason == Reason::InventorySuspect {
+            self.set(ConditionType::InventorySuspect, true, reason, message);
+        } else {
+            remove(self.list, ConditionType::InventorySuspect);
         }
         if is_about_references(reason) && effect.ready == ReadyEffect::False {
             self.set(ConditionType::ReferencesResolved, false, reason, message);

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::inventory::Brake;
 use super::memory::Memory;
 use super::rotation::Trials;
 use super::wake::Wake;
@@ -22,8 +23,10 @@ use crate::telemetry::{Census, Metrics, Progress};
 pub struct Settings {
     /// Names this cluster in markers.
     pub cluster_id: String,
-    /// Period of the inventory pass and of the recheck of stalled objects.
+    /// Period of the inventory pass over Flow Service, and of the recheck of stalled objects.
     pub drift_interval: Duration,
+    /// Period of the inventory pass over mapping sets, schemas and datasets.
+    pub slow_drift_interval: Duration,
     /// How long a lost answer may still surface upstream, beyond the deadline of a call.
     pub lookup_grace: Duration,
     /// How far ahead a flow that must not run yet is started.
@@ -52,6 +55,8 @@ pub struct Context {
     pub trials: Trials,
     /// Wakes single objects.
     pub wake: Wake,
+    /// What the inventory says of each sandbox as a whole.
+    pub brake: Brake,
     /// The time.
     pub clock: Clock,
     /// What is counted.

@@ -92,8 +92,11 @@ impl<K: Managed> Pass<'_, K> {
         if !self.is_replacing() {
             self.adopt(&refs, &desired, &hash).await?;
         }
+        self.refuse_while_suspect(K::site(&refs))?;
         if self.should_look() {
             self.observe_all(&refs, &desired).await?;
+        } else {
+            self.observe_shown(&refs, &desired).await?;
         }
         for _ in 0..TURNS {
             self.propose(&refs, &desired)?;
@@ -128,6 +131,7 @@ impl<K: Managed> Pass<'_, K> {
             owner: self.cx.owner(&self.namespace(), &self.object.name_any()),
             intent: self.intent.as_ref(),
             objects: &self.objects,
+            lost: &self.lost,
             now: self.now(),
             approval: self.approval(),
         }
@@ -146,8 +150,11 @@ impl<K: Managed> Pass<'_, K> {
         let asked = self.cx.memory.take_check(&self.uid);
         let handled = self.object.status().and_then(|status| K::common(status).last_handled_sync.clone());
         let requested = self.sync_token().is_some_and(|token| Some(token) != handled);
+        // What is said to differ has to be seen as a whole before it is said to be in sync.
+        let partial = !self.shown.is_empty() && !self.is_synced();
         // Whoever paused it may have edited upstream.
-        asked || !self.settled || !self.is_ready() || self.is_stalled() || self.was_paused() || requested
+        let was_paused = self.was_paused();
+        asked || !self.settled || !self.is_ready() || self.is_stalled() || was_paused || requested || partial
     }
 
     /// Deletes what this process created although another one's object was recorded.
@@ -174,11 +181,26 @@ impl<K: Managed> Pass<'_, K> {
     }
 
     pub(super) async fn observe_all(&mut self, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
-        let known: Vec<(Role, String)> = self
-            .external
-            .iter()
-            .filter(|(role, _)| !self.created.contains(role) && !self.objects.contains_key(role))
-            .map(|(role, object)| (*role, object.id.clone()))
+        let roles = self.external.keys().copied().collect();
+        self.observe_roles(roles, refs, desired).await
+    }
+
+    /// Looks at what the inventory found to have moved, and at nothing else.
+    async fn observe_shown(&mut self, refs: &K::Refs, desired: &K::Desired) -> Result<(), Obstacle> {
+        let roles = self.shown.keys().copied().collect();
+        self.observe_roles(roles, refs, desired).await
+    }
+
+    async fn observe_roles(
+        &mut self,
+        roles: Vec<Role>,
+        refs: &K::Refs,
+        desired: &K::Desired,
+    ) -> Result<(), Obstacle> {
+        let known: Vec<(Role, String)> = roles
+            .into_iter()
+            .filter(|role| !self.created.contains(role) && !self.objects.contains_key(role))
+            .filter_map(|role| Some((role, self.external.get(&role)?.id.clone())))
             .collect();
         for (role, id) in known {
             if self.standings.contains_key(&role) {
@@ -285,7 +307,7 @@ impl<K: Managed> Pass<'_, K> {
                 let obstacle = contested(role, &self.object.upstream_name(role), &contest);
                 self.refuse_new_pair(obstacle, refs, hash).await?;
             }
-            Step::Lost(role, id) => return Err(lost(role, &id)),
+            Step::Lost(role, id) => self.lose(role, &id, refs, desired, hash).await?,
             other => self.act_in_replacement(other, refs, desired, hash).await?,
         }
         Ok(true)
@@ -362,6 +384,7 @@ impl<K: Managed> Pass<'_, K> {
             Err(_) => Sent::Refused,
         };
         self.cx.memory.note_sent(&self.uid, role, sent);
+        self.cx.memory.note_written(&self.uid, role);
         let external = result?;
         self.events.push((Severity::Normal, Reason::Created, format!("created {role} {}", external.id)));
         let id = external.id.clone();
@@ -371,6 +394,9 @@ impl<K: Managed> Pass<'_, K> {
         self.standings.insert(role, Standing::owned());
         if self.object.observe_after_create(role) || self.is_replacing() {
             self.observe_role(role, &id, refs, desired).await?;
+        }
+        if self.replacing.cut {
+            self.end_if_over();
         }
         Ok(())
     }
@@ -383,14 +409,4 @@ pub(super) fn waiting_for_answer(role: Role, grace: Duration) -> Obstacle {
         format!("the answer to the creation of the {role} was lost and nothing is to be seen upstream yet; it is looked up again until its absence is certain"),
     )
     .after(grace)
-}
-
-fn lost(role: Role, id: &str) -> Obstacle {
-    Obstacle::new(
-        Class::Gone,
-        Reason::Gone,
-        format!(
-            "the {role} {id} is not to be seen upstream: it was deleted there or hidden by an access label. Nothing is created in its place by itself; delete and apply this object to create a new one"
-        ),
-    )
 }

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::context::Context;
+use super::inventory::Fleet;
 use super::managed::Managed;
 use crate::api::condition::Reason;
 use crate::api::flow::Schedule;
 use crate::api::role::Role;
 use crate::api::{IngestionFlow, StripeBaseConnection};
-use crate::cluster::Error;
 use crate::cluster::events::Severity;
 use crate::domain::schedule::{BATCHES_PER_DAY, thousandth_runs_per_day};
 
@@ -24,25 +24,19 @@ pub struct Guardrail {
 
 impl Guardrail {
     /// Adds up the schedules of all flows that may run.
-    pub async fn review(&mut self, cx: &Context, namespaces: &[Option<String>]) -> Result<(), Error> {
-        let mut flows: Vec<IngestionFlow> = Vec::new();
-        let mut bases: Vec<StripeBaseConnection> = Vec::new();
-        for namespace in namespaces {
-            flows.extend(cx.cluster.list_everywhere(namespace.as_deref()).await?);
-            bases.extend(cx.cluster.list_everywhere(namespace.as_deref()).await?);
-        }
-        for (place, runs) in self.newly_passed(&flows) {
+    pub async fn review(&mut self, cx: &Context, fleet: &Fleet) {
+        for (place, runs) in self.newly_passed(&fleet.flows) {
             let note = format!(
                 "the flows in sandbox {} start about {} runs a day, and Adobe's guardrail for Profile and experience event data is {BATCHES_PER_DAY} batches a day and sandbox: lengthen their intervals, or spread them over sandboxes",
                 place.1,
                 runs / 1_000
             );
-            for base in bases.iter().filter(|base| place_of(*base, Role::Connection).as_ref() == Some(&place))
-            {
+            let is_there =
+                |base: &&StripeBaseConnection| place_of(*base, Role::Connection).as_ref() == Some(&place);
+            for base in fleet.bases.iter().filter(is_there) {
                 cx.cluster.publish(base, Severity::Warning, Reason::BatchGuardrail, &note).await;
             }
         }
-        Ok(())
     }
 
     /// Sandboxes that pass the guardrail since this review, with thousandths of runs a day.

@@ -122,6 +122,11 @@ pub trait Managed: Kind {
         false
     }
 
+    /// What is done when upstream has certainly lost a role's object.
+    fn when_lost(&self, _shape: &Shape<'_, Self>, _role: Role) -> WhenLost {
+        WhenLost::Create
+    }
+
     /// Whether spec lets the object's flow run.
     fn runs(&self) -> bool {
         true
@@ -215,6 +220,17 @@ pub trait Managed: Kind {
     ) -> impl Future<Output = Result<(), Obstacle>> + Send;
 }
 
+/// What is done about an object that upstream has lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhenLost {
+    /// Another one is created, once; after that a person is asked.
+    Create,
+    /// It takes a replacement, which the kind proposes.
+    Replace,
+    /// Nothing; this is what the user hears.
+    Say(Obstacle),
+}
+
 /// Which of the fields that every kind has spec leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unsaid {
@@ -248,6 +264,8 @@ pub struct Shape<'a, K: Managed> {
     pub intent: Option<&'a Intent>,
     /// The objects that were observed in this pass.
     pub objects: &'a BTreeMap<Role, Object>,
+    /// Objects that upstream has certainly lost.
+    pub lost: &'a BTreeMap<Role, String>,
     /// The time of the pass.
     pub now: Timestamp,
     /// The digest that is approved.

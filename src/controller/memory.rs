@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::upstream::Object;
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 
@@ -33,6 +34,17 @@ pub enum RunSent {
     Refused,
 }
 
+/// What the inventory showed of an object.
+#[derive(Debug, Clone)]
+pub enum Shown {
+    /// It stands in a list, like this.
+    There(Box<Object>),
+    /// It stands in a list, which may not show all of it.
+    Moved,
+    /// The list does not show the object of this id.
+    Missing(String),
+}
+
 #[derive(Debug, Default)]
 struct Remembered {
     listed: bool,
@@ -48,10 +60,27 @@ struct Remembered {
     /// The intent that this process wrote last.
     claim: Option<String>,
     check: bool,
+    /// What the inventory showed, for the next pass.
+    shown: HashMap<Role, Shown>,
+    /// When this process last wrote to a role's object.
+    written: HashMap<Role, Instant>,
+    /// Objects that upstream does not show.
+    missing: HashMap<Role, Missing>,
     /// Hash of the desired state that was last sent as a change of a role's object and not seen to be carried out yet.
     changes: HashMap<Role, String>,
     /// The token of the last run on demand, and what became of it.
     run: Option<(String, RunSent)>,
+}
+
+/// An object that upstream does not show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Adobe's id.
+    pub id: String,
+    /// Since when.
+    pub since: Instant,
+    /// Its absence was proven.
+    pub proven: bool,
 }
 
 /// The memory of all objects.
@@ -166,6 +195,57 @@ impl Memory {
     /// Whether a look was asked for; the question is settled with it.
     pub fn take_check(&self, uid: &str) -> bool {
         self.with(uid, |object| std::mem::take(&mut object.check))
+    }
+
+    /// Keeps what a list showed of a role's object for the next pass. `false` when this process has written to the object since the list
+    /// was begun.
+    pub fn show(&self, uid: &str, role: Role, shown: Shown, began: Instant) -> bool {
+        self.with(uid, |object| {
+            let is_current = object.written.get(&role).is_none_or(|written| *written < began);
+            if is_current {
+                object.shown.insert(role, shown);
+            }
+            is_current
+        })
+    }
+
+    /// What lists showed; it counts for one pass.
+    pub fn take_shown(&self, uid: &str) -> HashMap<Role, Shown> {
+        self.with(uid, |object| std::mem::take(&mut object.shown))
+    }
+
+    /// Notes a write to a role's object: what a list showed before is out of date.
+    pub fn note_written(&self, uid: &str, role: Role) {
+        self.with(uid, |object| {
+            object.shown.remove(&role);
+            object.written.insert(role, Instant::now());
+        });
+    }
+
+    /// Notes that upstream does not show a role's object, and tells since when.
+    pub fn note_missing(&self, uid: &str, role: Role, id: &str) -> Missing {
+        self.with(uid, |object| {
+            let now = Missing { id: id.to_owned(), since: Instant::now(), proven: false };
+            let missing = object.missing.entry(role).or_insert_with(|| now.clone());
+            if missing.id != id {
+                *missing = now;
+            }
+            missing.clone()
+        })
+    }
+
+    /// Notes that the absence of a role's object was proven.
+    pub fn note_proven(&self, uid: &str, role: Role) {
+        self.with(uid, |object| {
+            if let Some(missing) = object.missing.get_mut(&role) {
+                missing.proven = true;
+            }
+        });
+    }
+
+    /// Forgets that a role's object was missing: it was seen.
+    pub fn note_present(&self, uid: &str, role: Role) {
+        self.with(uid, |object| object.missing.remove(&role));
     }
 
     /// Counts a failure and returns the number of failures in a row. A new generation is a new attempt: nobody who mends a spec should
@@ -297,6 +377,32 @@ mod tests {
         memory.note_sent("u", Role::Flow, Sent::Created(object("mine")));
         memory.settle("u", |_| Some("another".to_owned()));
         assert_eq!(memory.sent("u", Role::Flow), Some(Sent::Created(object("mine"))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_listed_before_the_own_last_write_is_not_shown() {
+        let memory = Memory::default();
+        let began = Instant::now();
+        assert!(memory.show("u", Role::Flow, Shown::Moved, began));
+        tokio::time::advance(GRACE).await;
+        memory.note_written("u", Role::Flow);
+        assert!(memory.take_shown("u").is_empty());
+        assert!(!memory.show("u", Role::Flow, Shown::Moved, began));
+        tokio::time::advance(GRACE).await;
+        assert!(memory.show("u", Role::Flow, Shown::Moved, Instant::now()));
+        assert_eq!((memory.take_shown("u").len(), memory.take_shown("u").len()), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_is_missing_since_it_was_first_not_seen() {
+        let memory = Memory::default();
+        let first = memory.note_missing("u", Role::Flow, "a");
+        tokio::time::advance(GRACE).await;
+        assert_eq!(memory.note_missing("u", Role::Flow, "a"), first);
+        assert!(memory.note_missing("u", Role::Flow, "b").since > first.since, "another object");
+        memory.note_present("u", Role::Flow);
+        tokio::time::advance(GRACE).await;
+        assert!(memory.note_missing("u", Role::Flow, "b").since > first.since + GRACE);
     }
 
     #[tokio::test(start_paused = true)]

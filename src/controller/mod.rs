@@ -27,6 +27,7 @@ mod change;
 mod cleanup;
 mod conditions;
 mod driver;
+mod loss;
 mod owners;
 mod pass;
 mod profile;

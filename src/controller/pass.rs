@@ -1,6 +1,6 @@
 //! One pass over one custom resource: what was read, what is known of each upstream object, and the steps that both roads share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -10,7 +10,7 @@ use tracing::debug;
 use super::adoption;
 use super::context::Context;
 use super::managed::{External, Managed};
-use super::memory::Sent;
+use super::memory::{Sent, Shown};
 use super::replace::Replacing;
 use super::site::Site;
 use super::upstream::{self, Object};
@@ -78,6 +78,12 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) editor: Option<String>,
     /// What this pass knows of a replacement.
     pub(super) replacing: Replacing,
+    /// What the inventory showed.
+    pub(super) shown: HashMap<Role, Shown>,
+    /// Objects whose absence upstream is proven, by role.
+    pub(super) lost: BTreeMap<Role, String>,
+    /// Something of a deletion was not to be seen upstream.
+    pub(super) unseen: bool,
     pub(super) events: Vec<(Severity, Reason, String)>,
 }
 
@@ -110,6 +116,10 @@ impl<'a, K: Managed> Pass<'a, K> {
             .map(|common| common.external.iter().map(|external| (external.role, external.clone())).collect());
         let mut external: External = external.unwrap_or_default();
         replacement::part(&mut external, intent.as_ref());
+        // What was lost and is made again: status still names it until the new id is recorded.
+        external.retain(|role, object| {
+            intent.as_ref().and_then(|intent| intent.replaces(*role)) != Some(object.id.as_str())
+        });
         let intent = intent.or_else(|| replacement::recovered(&external, &uid, cx.now()));
         Ok(Some(Self {
             cx,
@@ -133,6 +143,9 @@ impl<'a, K: Managed> Pass<'a, K> {
             reported: None,
             editor: None,
             replacing: Replacing::default(),
+            shown: cx.memory.take_shown(&uid),
+            lost: BTreeMap::new(),
+            unseen: false,
             events: Vec::new(),
             object,
             uid,
@@ -268,6 +281,7 @@ impl<'a, K: Managed> Pass<'a, K> {
                 let claimed = if made { name() } else { None };
                 claimed.unwrap_or_else(|| self.object.upstream_name(role))
             }),
+            replaces: standing.and_then(|claim| claim.replaces.clone()),
         }
     }
 
@@ -341,6 +355,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             }
             Sighting::Contested(contest) => Standing::Contested(contest),
             Sighting::None => {
+                self.unseen |= doubtful;
                 Standing::Absent { grace: if doubtful { grace } else { std::time::Duration::ZERO } }
             }
         };
@@ -356,7 +371,13 @@ impl<'a, K: Managed> Pass<'a, K> {
         site: &Site,
     ) -> Result<Option<&Object>, Obstacle> {
         let version = upstream::version_of(self.external.get(&role));
-        let Some(object) = upstream::read(site, role, id, version).await? else {
+        let found = match self.shown.remove(&role) {
+            Some(Shown::There(object)) if object.id() == id => Some(*object),
+            // While so much else is missing, a GET would tell no more than the list.
+            Some(Shown::Missing(missing)) if missing == id && self.is_suspect(site) => None,
+            _ => upstream::read(site, role, id, version).await?,
+        };
+        let Some(object) = found else {
             if self.patched.contains(&role) {
                 return Err(Obstacle::new(
                     Class::Unavailable,
@@ -367,6 +388,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             self.standings.insert(role, Standing::Gone(id.to_owned()));
             return Ok(None);
         };
+        self.cx.memory.note_present(&self.uid, role);
         self.external.insert(role, object.external(role, site));
         self.objects.insert(role, object);
         Ok(self.objects.get(&role))

@@ -66,9 +66,13 @@ impl<K: Managed> Pass<'_, K> {
         self.has(ConditionType::Paused)
     }
 
-    fn has(&self, abnormal: ConditionType) -> bool {
+    pub(super) fn is_synced(&self) -> bool {
+        self.has(ConditionType::Synced)
+    }
+
+    pub(super) fn has(&self, type_: ConditionType) -> bool {
         let conditions = self.object.status().map(|status| K::common(status).conditions.as_slice());
-        conditions.is_some_and(|conditions| is_true(conditions, abnormal))
+        conditions.is_some_and(|conditions| is_true(conditions, type_))
     }
 
     fn ready(&self) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
@@ -171,7 +175,7 @@ impl<K: Managed> Pass<'_, K> {
         if shown.is_some() && waiting.is_none() && shown.as_deref() == self.approval() {
             common.last_approved = shown;
         }
-        let is_known = effect.is_none_or(|effect| effect.ready == ReadyEffect::False);
+        let is_known = waiting.is_some() || effect.is_none_or(|effect| effect.ready == ReadyEffect::False);
         if is_known {
             common.pending = waiting.cloned();
         }

@@ -4,17 +4,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::loss::refuse_hidden;
 use super::managed::{Finding, Managed, Report};
 use super::pass::Pass;
 use super::site::Site;
 use super::upstream::Object;
-use crate::aep::{ErrorKind, FlowAction, Presence, model};
+use crate::aep::{ErrorKind, FlowAction, model};
 use crate::api::condition::{ConditionType, Reason};
 use crate::api::policy::DriftPolicy;
 use crate::api::role::Role;
 use crate::api::status::{ExternalObject, MAX_WORD, bounded};
 use crate::cluster::events::Severity;
-use crate::domain::approval::{self, Action};
+use crate::domain::approval;
 use crate::domain::intent::{Claim, Intent};
 use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::plan::{Standing, Step};
@@ -39,14 +40,16 @@ pub(super) struct Replacing {
     /// What was seen of the two flows since they were last written to.
     activity: BTreeMap<Role, (Activity, Option<String>)>,
     /// The claim of this pass records where the new flow starts.
-    cut: bool,
+    pub(super) cut: bool,
     /// What to say of a replacement that ended in this pass.
     pub(super) finding: Option<Finding>,
 }
 
 impl<K: Managed> Pass<'_, K> {
     pub(super) fn is_replacing(&self) -> bool {
+        // A flow that was lost leaves nothing behind by which a replacement would be seen to go on.
         self.external.keys().any(|role| role.is_previous())
+            || self.record_of().is_some_and(Record::awaits_cut)
     }
 
     fn record_of(&self) -> Option<&Record> {
@@ -114,7 +117,7 @@ impl<K: Managed> Pass<'_, K> {
         self.events.push((
             Severity::Normal,
             Reason::Progressing,
-            format!("the flow is being replaced: {}", proposal.differences.join("; ")),
+            format!("the flow is being made anew: {}", proposal.differences.join("; ")),
         ));
         Ok(())
     }
@@ -133,7 +136,7 @@ impl<K: Managed> Pass<'_, K> {
         let flow = self.external.get(&Role::Flow).map(|flow| flow.id.as_str()).unwrap_or_default();
         let attempt = self.intent.as_ref().map_or(2, Intent::next_incarnation);
         let subject = format!("flow {flow} by incarnation {attempt}");
-        let mut pending = approval::pending(Action::Replace, &self.uid, &subject, &differences);
+        let mut pending = approval::pending(proposal.action, &self.uid, &subject, &differences);
         pending.differences.push(proposal.outlook.clone());
         approval::require(pending, self.approval())
     }
@@ -167,7 +170,7 @@ impl<K: Managed> Pass<'_, K> {
                 intent.roles.remove(role);
             }
             if self.object.roles().contains(role) {
-                let claim = Claim { incarnation: next, key: String::new(), adopted: None, name: None };
+                let claim = Claim { incarnation: next, ..Claim::default() };
                 intent.roles.insert(*role, claim);
             }
         }
@@ -182,6 +185,7 @@ impl<K: Managed> Pass<'_, K> {
             former_start: intent.effective_start,
             former_cut: intent.replacement.as_ref().and_then(|record| record.cut),
             refused: None,
+            lost: !self.lost.is_empty(),
         });
         intent
     }
@@ -191,8 +195,7 @@ impl<K: Managed> Pass<'_, K> {
         let object = self.objects.get(&role);
         let standing = self.intent.as_ref().and_then(|intent| intent.roles.get(&role)).cloned();
         let marker = object.and_then(Object::marker);
-        let mut claim =
-            standing.unwrap_or(Claim { incarnation: 1, key: String::new(), adopted: None, name: None });
+        let mut claim = standing.unwrap_or(Claim { incarnation: 1, ..Claim::default() });
         claim.incarnation = marker.map_or(claim.incarnation, |marker| marker.incarnation);
         claim.key = object.and_then(Object::key).map_or(claim.key, str::to_owned);
         claim
@@ -246,15 +249,7 @@ impl<K: Managed> Pass<'_, K> {
     async fn inspect(&mut self, role: Role, site: &Site) -> Result<(), Obstacle> {
         let Some(id) = self.external.get(&role).map(|object| object.id.clone()) else { return Ok(()) };
         let Some(flow) = site.session.get::<model::Flow>(&id).await? else {
-            if site.session.presence::<model::Flow>(&id, &self.object.upstream_name(Role::Flow)).await?
-                != Presence::Gone
-            {
-                let message = format!(
-                    "the flow {id} is hidden by an access label: {}",
-                    Reason::HiddenByAccessLabel.remedy()
-                );
-                return Err(Obstacle::new(Class::Denied, Reason::HiddenByAccessLabel, message));
-            }
+            refuse_hidden(site, role, &id, &self.object.upstream_name(Role::Flow)).await?;
             if role == Role::Flow {
                 self.standings.insert(role, Standing::Gone(id));
             } else {
@@ -285,6 +280,7 @@ impl<K: Managed> Pass<'_, K> {
         let Some(id) = self.external.get(&role).map(|object| object.id.clone()) else { return Ok(()) };
         self.replacing.activity.remove(&role);
         self.looked = true;
+        self.cx.memory.note_written(&self.uid, role.present());
         let result = site.session.action(&self.write_gate(), &id, action).await;
         match result {
             Err(error)
@@ -330,14 +326,16 @@ impl<K: Managed> Pass<'_, K> {
 
     /// Names an object no longer and leaves it upstream.
     fn keep(&mut self, role: Role) {
-        if let Some(object) = self.external.remove(&role) {
+        if let Some(object) = self.external.remove(&role)
+            && !self.lost.contains_key(&role.present())
+        {
             let note = format!("kept upstream: {} {}", role.present(), object.id);
             self.events.push((Severity::Normal, Reason::Retained, note));
         }
     }
 
     /// Says what a replacement means for the data, once nothing of the old pair is left.
-    fn end_if_over(&mut self) {
+    pub(super) fn end_if_over(&mut self) {
         let over = self.record_of().filter(|record| !self.is_replacing() && !record.is_recovered());
         let Some(record) = over else { return };
         let created = self.objects.get(&Role::Flow).and_then(Object::created_at);

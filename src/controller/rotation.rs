@@ -165,7 +165,7 @@ impl<K: Managed> Pass<'_, K> {
     }
 
     /// Whether the present generation is in use upstream, whatever its secret has become since.
-    fn is_applied(&self) -> bool {
+    pub(super) fn is_applied(&self) -> bool {
         let observed = self.object.status().and_then(|status| K::common(status).observed_generation);
         self.is_ready() && observed == self.object.meta().generation
     }

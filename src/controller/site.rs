@@ -140,22 +140,45 @@ async fn known_sandbox(
     if let Some(known) = cx.known.sandbox(organization, name) {
         return Ok(known);
     }
-    let id = match session.get_sandbox().await {
-        Ok(Some(sandbox)) if sandbox.is_active() => sandbox.id,
-        Ok(Some(sandbox)) => {
-            let state = sandbox.state.unwrap_or_default();
-            return Err(Obstacle::blocked(
-                Reason::SandboxNotActive,
-                format!("spec.sandbox: sandbox {name} is {state}, not active"),
-            ));
-        }
-        Ok(None) => return Err(sandbox_not_found(organization, name)),
-        Err(error) if error.is_sandbox_missing() => return Err(sandbox_not_found(organization, name)),
-        Err(error) if error.kind() == crate::aep::ErrorKind::Denied => None,
-        Err(error) => return Err(error.into()),
-    };
+    let id = sandbox_id(session, organization, name).await?;
     cx.known.note_sandbox(organization, name, id.clone());
     Ok(id)
+}
+
+/// Asks again whether the sandbox is active, and the one in which an object was made.
+pub async fn confirm(cx: &Context, site: &Site, recorded: Option<&str>) -> Result<(), Obstacle> {
+    let now = sandbox_id(&site.session, &site.organization, &site.sandbox).await?;
+    if now.is_some() {
+        cx.known.note_sandbox(&site.organization, &site.sandbox, now.clone());
+    }
+    match (recorded, now) {
+        (Some(recorded), Some(now)) if recorded != now => Err(Obstacle::invalid(
+            Reason::SandboxReset,
+            format!(
+                "sandbox {} is not the one in which this object's upstream objects were made: its id was {recorded} and is {now}. It was reset, or made anew; nothing is made again there by itself: set deletionPolicy to Retain, delete this object and apply it again",
+                site.sandbox
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The id of an active sandbox; `None` where it may not be read.
+async fn sandbox_id(session: &Session, organization: &str, name: &str) -> Result<Option<String>, Obstacle> {
+    match session.get_sandbox().await {
+        Ok(Some(sandbox)) if sandbox.is_active() => Ok(sandbox.id),
+        Ok(Some(sandbox)) => {
+            let state = sandbox.state.unwrap_or_default();
+            Err(Obstacle::blocked(
+                Reason::SandboxNotActive,
+                format!("spec.sandbox: sandbox {name} is {state}, not active"),
+            ))
+        }
+        Ok(None) => Err(sandbox_not_found(organization, name)),
+        Err(error) if error.is_sandbox_missing() => Err(sandbox_not_found(organization, name)),
+        Err(error) if error.kind() == crate::aep::ErrorKind::Denied => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn sandbox_not_found(organization: &str, name: &str) -> Obstacle {

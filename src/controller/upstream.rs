@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::managed::Managed;
 use super::site::Site;
 use crate::aep::model::ResourceKind;
-use crate::aep::{Created, Deleted, Filter, Gate, model, spec};
+use crate::aep::{Created, Deleted, Filter, Gate, Presence, model, spec};
 use crate::api::condition::{Reason, eq_ignoring_times};
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
@@ -292,12 +292,31 @@ pub async fn newest_set(site: &Site, id: &str) -> Result<Option<model::MappingSe
     Ok(Some(newest))
 }
 
-/// Deletes an object that carries our marker and sees it gone.
+/// Tells a hidden object from a missing one. Only Flow Service can be asked: its objects have etags and labels.
+pub async fn presence(site: &Site, role: Role, id: &str, name: &str) -> Result<Presence, Obstacle> {
+    let session = &site.session;
+    Ok(match role.present() {
+        Role::Connection | Role::Probe => session.presence::<model::Connection>(id, name).await?,
+        Role::SourceConnection => session.presence::<model::SourceConnection>(id, name).await?,
+        Role::TargetConnection => session.presence::<model::TargetConnection>(id, name).await?,
+        Role::Flow => session.presence::<model::Flow>(id, name).await?,
+        _ => Presence::Gone,
+    })
+}
+
+/// Deletes an object that carries our marker and sees it gone. `false` when it was not to be seen in the first place.
 ///
 /// A 404 on GET alone proves nothing: a flow with an access label that our role lacks answers so too, and only its DELETE tells (403).
-pub async fn delete(site: &Site, gate: &Gate, role: Role, id: &str, marker: &Marker) -> Result<(), Obstacle> {
+pub async fn delete(
+    site: &Site,
+    gate: &Gate,
+    role: Role,
+    id: &str,
+    marker: &Marker,
+) -> Result<bool, Obstacle> {
     let session = &site.session;
-    if let Some(object) = read(site, role, id, None).await? {
+    let found = read(site, role, id, None).await?;
+    if let Some(object) = &found {
         let relation = object.marker().map(|found| found.relation(marker));
         if !matches!(relation, Some(Relation::Ours | Relation::OtherIncarnation)) {
             return Err(Obstacle::invalid(
@@ -322,8 +341,8 @@ pub async fn delete(site: &Site, gate: &Gate, role: Role, id: &str, marker: &Mar
         Role::MappingSet => return Err(Obstacle::bug("a mapping set cannot be deleted")),
     };
     match deleted.map_err(|error| refused_delete(error, role, id))? {
-        Deleted::Gone => Ok(()),
-        Deleted::Accepted if read(site, role, id, None).await?.is_none() => Ok(()),
+        Deleted::Gone => Ok(found.is_some()),
+        Deleted::Accepted if read(site, role, id, None).await?.is_none() => Ok(true),
         Deleted::Accepted => Err(Obstacle::new(
             Class::Unavailable,
             Reason::Deleting,

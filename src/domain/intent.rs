@@ -97,6 +97,9 @@ pub struct Claim {
     /// Name of a dataset, as it was when the claim was made: another name in spec means another dataset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Id of the object that upstream lost and in whose place this one is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 impl Intent {
@@ -137,6 +140,11 @@ impl Intent {
         self.roles.get(&role)?.adopted.as_deref()
     }
 
+    /// The id of the lost object that is made again for a role.
+    pub fn replaces(&self, role: Role) -> Option<&str> {
+        self.roles.get(&role)?.replaces.as_deref()
+    }
+
     /// An incarnation that nothing ever had.
     pub fn next_incarnation(&self) -> u32 {
         let claimed = self.roles.values().map(|claim| claim.incarnation).max().unwrap_or_default();
@@ -157,7 +165,7 @@ mod tests {
                     incarnation: 2,
                     key: "source-id".into(),
                     adopted: Some("flow-id".into()),
-                    name: None,
+                    ..Claim::default()
                 },
             )]),
             spec_hash: "h".into(),

@@ -3,6 +3,7 @@
 //! Reading order: [`marker`] and [`intent`] (who owns what), [`plan`] (the state machine), [`outcome`] (what a pass ended
 //! with and what the user sees of it).
 
+pub mod absence;
 pub mod adoption;
 pub mod approval;
 pub mod catalogue;

@@ -177,8 +177,9 @@ impl Obstacle {
         let impatient = failures >= PATIENCE;
         match self.class {
             Class::Blocked if self.quiet => silent,
+            Class::Blocked if self.usable => Effect { reconciling: true, ..silent },
             Class::Blocked => Effect { ready: ReadyEffect::False, reconciling: true, event: true, ..silent },
-            Class::Denied if self.usable => Effect { stalled: true, ..silent },
+            Class::Denied | Class::Gone if self.usable => Effect { stalled: true, ..silent },
             Class::Invalid | Class::Denied | Class::Gone | Class::Bug => {
                 Effect { ready: ReadyEffect::False, stalled: true, event: true, ..silent }
             }

@@ -11,6 +11,7 @@ mod tests;
 
 pub use record::{Cut, Previous, Record, part, recovered, sources_in_use};
 
+use super::approval::Action;
 use super::plan::{
     ClaimState, Facts, RoleFacts, Standing, Step, drifted_object, missing_object, undeleted_object,
 };
@@ -144,6 +145,8 @@ fn start_old_flow(old: Activity) -> Option<Step> {
 /// What a kind says of a replacement that spec asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
+    /// What a person approves.
+    pub action: Action,
     /// The roles whose objects are replaced.
     pub roles: Vec<Role>,
     /// The old flow may run.

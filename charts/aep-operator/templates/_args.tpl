@@ -16,6 +16,7 @@
 - --call-deadline={{ .Values.aep.callDeadline }}
 - --concurrency={{ .Values.reconcile.concurrency }}
 - --drift-interval={{ .Values.reconcile.driftInterval }}
+- --slow-drift-interval={{ .Values.reconcile.slowDriftInterval }}
 - --lookup-grace={{ .Values.reconcile.lookupGrace }}
 - --held-start={{ .Values.reconcile.heldStart }}
 - --verify-rotation={{ .Values.secrets.verifyRotation }}

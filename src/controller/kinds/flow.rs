@@ -8,19 +8,19 @@ use serde::Serialize;
 
 use super::parent::{Parent, base_of, exists, output_of, reach_by_source, read, readiness};
 use super::{
-    adoption, common_fields, display_name, flow_checks, flow_replace, flow_start, flow_update, history,
-    on_demand, runs,
+    adoption, common_fields, display_name, flow_checks, flow_loss, flow_replace, flow_start, flow_update,
+    history, on_demand, runs,
 };
 use crate::aep::model;
 use crate::api::condition::Reason;
 use crate::api::flow::{Frequency, ManagedDataset};
-use crate::api::policy::{DeletionPolicy, UpstreamDeletionPolicy};
+use crate::api::policy::DeletionPolicy;
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 use crate::api::{IngestionFlow, IngestionFlowStatus, IngestionMapping, StripeSourceConnection};
 use crate::controller::adoption::Named;
 use crate::controller::context::Context;
-use crate::controller::managed::{Change, External, Managed, Parting, Post, Report, Shape};
+use crate::controller::managed::{Change, External, Managed, Parting, Post, Report, Shape, WhenLost};
 use crate::controller::site::Site;
 use crate::controller::upstream::Object;
 use crate::domain::drift::Drift;
@@ -101,8 +101,11 @@ impl Managed for IngestionFlow {
     }
 
     fn unserved(&self) -> Option<&'static str> {
-        let recreates = self.spec.on_upstream_deletion == UpstreamDeletionPolicy::Recreate;
-        recreates.then_some("spec.onUpstreamDeletion: Recreate")
+        None
+    }
+
+    fn when_lost(&self, shape: &Shape<'_, Self>, role: Role) -> WhenLost {
+        flow_loss::when_lost(self, shape, role)
     }
 
     fn adopts(&self, role: Role, read: &BTreeMap<Role, Object>) -> Option<Named> {

@@ -37,7 +37,10 @@ pub(super) fn tags(shape: &FlowShape<'_>) -> BTreeMap<String, Vec<String>> {
 /// The difference of the dataset.
 pub(super) fn drift(shape: &FlowShape<'_>, object: &Object, data_set: &model::DataSet) -> Drift {
     let desired = shape.desired;
-    let marker = object.marker().map(|marker| marker.to_string()).unwrap_or_default();
+    // A dataset without the owner's tag would not be found by a look-up.
+    let owner = shape.marker(Role::Dataset).owner.to_string();
+    let marker = object.marker().filter(|_| data_set.has_tag(OWNER_TAG, &owner));
+    let marker = marker.map(|marker| marker.to_string()).unwrap_or_default();
     let schema = if refuse_other_schema(data_set, &desired.schema_id).is_ok() {
         desired.schema_id.as_str()
     } else {

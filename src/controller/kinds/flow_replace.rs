@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::flow::Desired;
 use super::flow_checks::{claimed_dataset, refuse_other_schema, refuse_second_flow};
+use super::flow_loss;
 use crate::aep::model;
 use crate::api::IngestionFlow;
 use crate::api::condition::Reason;
@@ -18,6 +19,7 @@ use crate::controller::context::Context;
 use crate::controller::managed::{External, Managed, Shape};
 use crate::controller::pass::{contested, read_intent};
 use crate::controller::upstream::{self, Object};
+use crate::domain::approval::Action;
 use crate::domain::marker::Relation;
 use crate::domain::outcome::Obstacle;
 use crate::domain::plan::Contest;
@@ -42,6 +44,9 @@ pub(super) fn proposal(
     shape: &FlowShape<'_>,
     observed: &BTreeMap<Role, Object>,
 ) -> Result<Option<Proposal>, Obstacle> {
+    if !shape.lost.is_empty() {
+        return Ok(Some(flow_loss::proposal(flow, shape)));
+    }
     let (Some(Object::Flow(old)), Some(Object::TargetConnection(target))) =
         (observed.get(&Role::Flow), observed.get(&Role::TargetConnection))
     else {
@@ -67,6 +72,7 @@ pub(super) fn proposal(
     let mut differences = differences(flow, shape, observed, source, other_dataset.then_some(dataset));
     differences.push(meaning(history, other_dataset));
     Ok(Some(Proposal {
+        action: Action::Replace,
         roles,
         runs: old.runs(),
         differences,
@@ -132,7 +138,7 @@ fn differences(
     lines
 }
 
-fn meaning(history: History, other_dataset: bool) -> String {
+pub(super) fn meaning(history: History, other_dataset: bool) -> String {
     let text = match (history, other_dataset) {
         (History::None, false) => {
             "history None: the new flow starts where the data of the old one's last successful run end, without backfill"
@@ -151,7 +157,7 @@ fn meaning(history: History, other_dataset: bool) -> String {
 }
 
 /// From and to, as things stand.
-fn outlook(flow: &IngestionFlow, history: History) -> String {
+pub(super) fn outlook(flow: &IngestionFlow, history: History) -> String {
     let last = flow.status.as_ref().and_then(|status| status.last_success.as_ref());
     match (history, last) {
         (History::None, Some(last)) => format!(
@@ -246,7 +252,7 @@ pub(super) async fn cut(
         Some(old) => shape.site().session.runs(&old.object.id, RUNS).await?,
         None => Vec::new(),
     };
-    let known = flow.status.as_ref().and_then(|status| status.last_success.as_ref()).map(|time| time.0);
+    let known = flow.status.as_ref().and_then(flow_loss::taken_until);
     let from = runs
         .iter()
         .find(|run| run.status == model::RunStatus::Success)

@@ -18,7 +18,8 @@ use crate::api::status::{ExternalObject, MAX_FAILURES, MAX_TEXT, MAX_WORD, bound
 use crate::api::{IngestionFlow, IngestionMapping, IngestionMappingStatus, StripeSourceConnection};
 use crate::controller::adoption::Named;
 use crate::controller::context::Context;
-use crate::controller::managed::{Before, Change, External, Finding, Managed, Post, Report, Shape};
+use crate::controller::loss::gone;
+use crate::controller::managed::{Before, Change, External, Finding, Managed, Post, Report, Shape, WhenLost};
 use crate::controller::pass::read_intent;
 use crate::controller::site::Site;
 use crate::controller::upstream::{self, Object};
@@ -238,6 +239,19 @@ impl Managed for IngestionMapping {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A schema is the shape of customer data: whoever deleted it has to say what comes next.
+    fn when_lost(&self, shape: &Shape<'_, Self>, role: Role) -> WhenLost {
+        if role == Role::MappingSet {
+            return WhenLost::Create;
+        }
+        let id = shape.external.get(&role).map(|external| external.id.as_str()).unwrap_or_default();
+        WhenLost::Say(gone(
+            role,
+            id,
+            "a schema is not made again by itself, since datasets may be bound to the lost one: delete this IngestionMapping and the IngestionFlow that uses it, and apply both again",
+        ))
     }
 
     fn drift(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Drift {

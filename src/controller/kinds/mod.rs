@@ -6,6 +6,7 @@ mod base;
 mod flow;
 mod flow_checks;
 mod flow_dataset;
+mod flow_loss;
 mod flow_replace;
 mod flow_start;
 mod flow_update;

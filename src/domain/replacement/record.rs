@@ -36,6 +36,9 @@ pub struct Record {
     /// Why Adobe refused the new pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// Whether upstream had lost something of the old pair, and not spec had changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }
 
 /// An object that is replaced.
@@ -110,11 +113,17 @@ pub fn recovered(external: &BTreeMap<Role, ExternalObject>, uid: &str, now: Time
         former_start: None,
         former_cut: None,
         refused: None,
+        lost: false,
     };
     (!record.previous.is_empty()).then(|| Intent { replacement: Some(record), ..Intent::blank(uid, now) })
 }
 
 impl Record {
+    /// Whether the new flow has still to be made, from a start that is not claimed yet.
+    pub fn awaits_cut(&self) -> bool {
+        !self.previous.is_empty() && self.cut.is_none()
+    }
+
     /// Whether nobody knows any more what was asked for.
     pub fn is_recovered(&self) -> bool {
         self.to.is_empty()

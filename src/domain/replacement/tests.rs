@@ -337,7 +337,7 @@ mod record {
     }
 
     fn claim(incarnation: u32, key: &str) -> Claim {
-        Claim { incarnation, key: key.into(), adopted: None, name: None }
+        Claim { incarnation, key: key.into(), ..Claim::default() }
     }
 
     fn intent() -> Intent {
@@ -356,6 +356,7 @@ mod record {
             former_start: None,
             former_cut: None,
             refused: None,
+            lost: false,
         });
         intent
     }

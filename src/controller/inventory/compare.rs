@@ -1,0 +1,156 @@
+//! List pages against the custom resources. What moved goes to the reconcile of its owner together with the list item, so that nothing is
+//! read twice. Nobody is woken before a whole shelf was read: only then it is known whether what is missing can be believed to be.
+
+use std::collections::HashMap;
+
+use tokio::time::Instant;
+
+use super::brake::{Place, Shelf};
+use super::fleet::{Fleet, Known, known};
+use super::orphans::Orphans;
+use super::sight::{Seen, Sight};
+use crate::aep::{Filter, Lane, Session, model, spec};
+use crate::api::role::Role;
+use crate::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection};
+use crate::controller::context::Context;
+use crate::controller::managed::Managed;
+use crate::controller::memory::Shown;
+use crate::controller::site::Site;
+use crate::controller::upstream::{OWNER_TAG, Object};
+use crate::domain::outcome::Obstacle;
+
+/// What the lists showed of the objects of one role.
+struct Found {
+    role: Role,
+    moved: Vec<(Known, Object, Sight)>,
+    missing: Vec<Known>,
+    known: usize,
+}
+
+/// One look at one site.
+pub(super) struct Look<'a> {
+    pub(super) cx: &'a Context,
+    pub(super) site: &'a Site,
+    pub(super) fleet: &'a Fleet,
+    pub(super) seen: &'a mut Seen,
+    pub(super) orphans: &'a mut Orphans,
+}
+
+impl Look<'_> {
+    /// Connections, source and target connections, flows.
+    pub(super) async fn at_flow_service(&mut self) -> Result<(), Obstacle> {
+        let (began, fleet) = (Instant::now(), self.fleet);
+        let bases = self.compare(Role::Connection, &fleet.bases).await?;
+        let sources = self.compare(Role::SourceConnection, &fleet.sources).await?;
+        let targets = self.compare(Role::TargetConnection, &fleet.flows).await?;
+        let flows = self.compare(Role::Flow, &fleet.flows).await?;
+        self.note(Shelf::Flows, began, &[&bases, &sources, &targets, &flows]);
+        self.hand_over::<StripeBaseConnection>(bases, began);
+        self.hand_over::<StripeSourceConnection>(sources, began);
+        self.hand_over::<IngestionFlow>(targets, began);
+        self.hand_over::<IngestionFlow>(flows, began);
+        Ok(())
+    }
+
+    /// Field groups, schemas, mapping sets and datasets.
+    pub(super) async fn at_lake(&mut self) -> Result<(), Obstacle> {
+        let (began, fleet) = (Instant::now(), self.fleet);
+        let groups = self.compare(Role::FieldGroup, &fleet.mappings).await?;
+        let schemas = self.compare(Role::Schema, &fleet.mappings).await?;
+        let sets = self.compare(Role::MappingSet, &fleet.mappings).await?;
+        let data_sets = self.compare(Role::Dataset, &fleet.flows).await?;
+        self.note(Shelf::Lake, began, &[&groups, &schemas, &sets, &data_sets]);
+        self.hand_over::<IngestionMapping>(groups, began);
+        self.hand_over::<IngestionMapping>(schemas, began);
+        self.hand_over::<IngestionMapping>(sets, began);
+        self.hand_over::<IngestionFlow>(data_sets, began);
+        Ok(())
+    }
+
+    async fn compare<K: Managed>(&mut self, role: Role, owners: &[K]) -> Result<Found, Obstacle> {
+        let owned = known(self.site, role, owners);
+        let mut found = Found { role, moved: Vec::new(), missing: Vec::new(), known: owned.len() };
+        if owned.is_empty() {
+            return Ok(found);
+        }
+        let items = list(&self.site.session.on(Lane::Drift), role).await?;
+        let mut items: HashMap<String, Object> =
+            items.into_iter().map(|item| (item.id().to_owned(), item)).collect();
+        for owner in owned {
+            let Some(item) = items.remove(&owner.id) else {
+                found.missing.push(owner);
+                continue;
+            };
+            let sight = Sight::of(&item);
+            if sight.is_news(self.seen.get(&owner.id), &owner) {
+                found.moved.push((owner, item, sight));
+            } else {
+                self.seen.insert(owner.id, sight);
+            }
+        }
+        self.orphans.consider(self.site, items.into_values());
+        Ok(found)
+    }
+
+    fn note(&self, shelf: Shelf, began: Instant, all: &[&Found]) {
+        let known = all.iter().map(|found| found.known).sum();
+        let missing = all.iter().map(|found| found.missing.len()).sum();
+        self.cx.brake.note(Place::of(self.site, shelf), began, known, missing);
+    }
+
+    /// Wakes the owners. What was listed before the operator's own last write tells nothing and is looked at in the next round.
+    fn hand_over<K: Managed>(&mut self, found: Found, began: Instant) {
+        for (owner, object, sight) in found.moved {
+            if self.cx.memory.show(&owner.uid, found.role, shown(object), began) {
+                self.seen.insert(owner.id, sight);
+                self.cx.wake.wake::<K>(&owner.namespace, &owner.name);
+            }
+        }
+        for owner in found.missing {
+            self.seen.remove(&owner.id);
+            if self.cx.memory.show(&owner.uid, found.role, Shown::Missing(owner.id), began) {
+                self.cx.wake.wake::<K>(&owner.namespace, &owner.name);
+            }
+        }
+    }
+}
+
+/// Of mapping sets and schemas a list may leave out rows and fields, so they are read again.
+fn shown(object: Object) -> Shown {
+    match object {
+        Object::MappingSet(_) | Object::Resource(_) => Shown::Moved,
+        object => Shown::There(Box::new(object)),
+    }
+}
+
+/// Everything of a role in the sandbox, narrowed to our specs and tags: a real sandbox is shared.
+async fn list(session: &Session, role: Role) -> Result<Vec<Object>, Obstacle> {
+    let of_spec = |path: &str, spec: &str| Filter::all().equal(path, spec);
+    let stripe = of_spec("connectionSpec.id", spec::STRIPE_CONNECTION_SPEC);
+    let lake = of_spec("connectionSpec.id", spec::DATA_LAKE_CONNECTION_SPEC);
+    let rest = of_spec("flowSpec.id", spec::REST_FLOW_SPEC);
+    Ok(match role.present() {
+        Role::Connection | Role::Probe => {
+            wrapped(session.list::<model::Connection>(&stripe).await?, Object::Connection)
+        }
+        Role::SourceConnection => {
+            wrapped(session.list::<model::SourceConnection>(&stripe).await?, Object::SourceConnection)
+        }
+        Role::FieldGroup => {
+            wrapped(session.list_resources(model::ResourceKind::FieldGroup).await?, Object::Resource)
+        }
+        Role::Schema => wrapped(session.list_resources(model::ResourceKind::Schema).await?, Object::Resource),
+        Role::MappingSet => wrapped(session.list_mapping_sets().await?, Object::MappingSet),
+        Role::Dataset | Role::PreviousDataset => {
+            wrapped(session.list_tagged_data_sets(OWNER_TAG).await?, Object::DataSet)
+        }
+        Role::TargetConnection | Role::PreviousTargetConnection => {
+            wrapped(session.list::<model::TargetConnection>(&lake).await?, Object::TargetConnection)
+        }
+        Role::Flow | Role::PreviousFlow => wrapped(session.list::<model::Flow>(&rest).await?, Object::Flow),
+    })
+}
+
+fn wrapped<T>(items: Vec<T>, wrap: impl Fn(T) -> Object) -> Vec<Object> {
+    items.into_iter().map(wrap).collect()
+}

@@ -1,0 +1,119 @@
+//! The inventory: list pages instead of one GET per object tell what moved upstream, and only what moved is woken.
+//!
+//! ```text
+//!  every --drift-interval        Flow Service   connections, source and target connections, flows
+//!  every --slow-drift-interval   the lake       field groups, schemas, mapping sets, datasets
+//!
+//!  Fleet (custom resources) + list pages ──┬─ as seen last ............. nothing
+//!                                          ├─ moved .................... the list item goes to the reconcile of its owner
+//!                                          ├─ missing .................. its owner looks; the brake says how much is missing
+//!                                          └─ ours without an owner .... told once
+//! ```
+//!
+//! One pass per organisation, sandbox and credential. A run moves a flow's etag and the details of its last run; only the latter are a
+//! reason to look.
+
+mod brake;
+mod compare;
+mod fleet;
+mod orphans;
+mod sight;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+pub use self::brake::{Brake, Place, Shelf, Verdict};
+use self::compare::Look;
+pub use self::fleet::Fleet;
+use self::orphans::Orphans;
+use self::sight::Seen;
+use super::context::Context;
+use super::guardrail::Guardrail;
+use super::secrets;
+use super::site::Site;
+use crate::domain::outcome::Obstacle;
+use crate::domain::retry;
+
+/// How long one round may take: each call in it has its deadline, and a large sandbox has many pages.
+const LONGEST_ROUND: Duration = Duration::from_mins(30);
+/// Secrets are reviewed once in so many rounds: it only makes up for what a crash has left.
+const SWEEP_EVERY: usize = 12;
+
+/// Rounds every `drift_interval`, for ever.
+pub async fn run(cx: Arc<Context>, namespaces: Vec<Option<String>>) {
+    let mut inventory = Inventory::new(namespaces);
+    loop {
+        cx.progress.expect("the inventory", cx.settings.drift_interval.saturating_mul(2) + LONGEST_ROUND);
+        tokio::time::sleep(retry::spread(cx.settings.drift_interval, rand::random())).await;
+        inventory.round(&cx).await;
+    }
+}
+
+/// What the rounds so far have shown.
+pub struct Inventory {
+    namespaces: Vec<Option<String>>,
+    rounds: usize,
+    last_slow: Option<Instant>,
+    seen: Seen,
+    orphans: Orphans,
+    guardrail: Guardrail,
+}
+
+impl Inventory {
+    /// An inventory of some namespaces, or of all (`None`).
+    pub fn new(namespaces: Vec<Option<String>>) -> Self {
+        Self {
+            namespaces,
+            rounds: 0,
+            last_slow: None,
+            seen: Seen::new(),
+            orphans: Orphans::default(),
+            guardrail: Guardrail::default(),
+        }
+    }
+
+    /// One round over everything. What fails is told and tried again in the next.
+    pub async fn round(&mut self, cx: &Context) {
+        if self.rounds.is_multiple_of(SWEEP_EVERY) {
+            self.review_secrets(cx).await;
+        }
+        self.rounds += 1;
+        let fleet = match Fleet::read(cx, &self.namespaces).await {
+            Ok(fleet) => fleet,
+            Err(error) => return warn!(%error, "no inventory: the custom resources could not be read"),
+        };
+        let is_slow = self.last_slow.is_none_or(|last| last.elapsed() >= cx.settings.slow_drift_interval);
+        if is_slow {
+            self.last_slow = Some(Instant::now());
+        }
+        for site in fleet.sites(cx).await {
+            let (seen, orphans) = (&mut self.seen, &mut self.orphans);
+            let mut look = Look { cx, site: &site, fleet: &fleet, seen, orphans };
+            // One sandbox that fails must not keep the others from being looked at.
+            if let Err(obstacle) = look.at_flow_service().await {
+                tell(&site, &obstacle);
+            }
+            if is_slow && let Err(obstacle) = look.at_lake().await {
+                tell(&site, &obstacle);
+            }
+        }
+        self.orphans.review(cx, &fleet, &self.namespaces);
+        self.guardrail.review(cx, &fleet).await;
+    }
+
+    async fn review_secrets(&self, cx: &Context) {
+        for namespace in &self.namespaces {
+            if let Err(error) = secrets::sweep(cx, namespace.as_deref()).await {
+                debug!(%error, "Secrets not reviewed");
+            }
+        }
+    }
+}
+
+fn tell(site: &Site, obstacle: &Obstacle) {
+    let (organization, sandbox) = (&site.organization, &site.sandbox);
+    warn!(organization, sandbox, reason = obstacle.reason.as_str(), message = obstacle.message, "inventory");
+}

@@ -1,0 +1,71 @@
+//! Upstream objects with our marker whose custom resource does not exist: told once, and left alone.
+
+use std::collections::{HashMap, HashSet};
+
+use tracing::warn;
+
+use super::fleet::Fleet;
+use crate::controller::context::Context;
+use crate::controller::site::Site;
+use crate::controller::upstream::Object;
+use crate::domain::marker::Marker;
+use crate::telemetry::metrics::Happening;
+
+/// The kind that stands for objects of a role.
+fn kind_of(marker: &Marker) -> &'static str {
+    use crate::api::role::Role;
+    match marker.role.present() {
+        Role::Connection | Role::Probe => "StripeBaseConnection",
+        Role::SourceConnection => "StripeSourceConnection",
+        Role::FieldGroup | Role::Schema | Role::MappingSet => "IngestionMapping",
+        _ => "IngestionFlow",
+    }
+}
+
+/// What the passes found. An object counts when two passes in a row show it: lists may lag behind a deletion.
+#[derive(Debug, Default)]
+pub(super) struct Orphans {
+    /// Shown by this pass, by id.
+    now: HashMap<String, Marker>,
+    /// Shown by the pass before.
+    before: HashSet<String>,
+    told: HashSet<String>,
+}
+
+impl Orphans {
+    /// Notes objects that no status names.
+    pub(super) fn consider(&mut self, site: &Site, unnamed: impl Iterator<Item = Object>) {
+        for object in unnamed {
+            if let Some(marker) = object.marker().filter(|marker| marker.sandbox == site.sandbox) {
+                self.now.insert(object.id().to_owned(), marker);
+            }
+        }
+    }
+
+    /// Ends a pass: tells of each orphan once.
+    pub(super) fn review(&mut self, cx: &Context, fleet: &Fleet, namespaces: &[Option<String>]) {
+        let living = fleet.uids();
+        let is_watched = |namespace: &str| {
+            namespaces.iter().any(|watched| watched.as_deref().is_none_or(|own| own == namespace))
+        };
+        let is_orphan = |marker: &Marker| {
+            marker.owner.cluster == cx.settings.cluster_id
+                && is_watched(&marker.owner.namespace)
+                && !living.contains(&marker.uid)
+        };
+        self.now.retain(|_, marker| is_orphan(marker));
+        for (id, marker) in self.now.iter().filter(|(id, _)| self.before.contains(*id)) {
+            if self.told.insert(id.clone()) {
+                cx.metrics.count(Happening::OrphanFound, kind_of(marker));
+                warn!(
+                    id,
+                    role = %marker.role,
+                    owner = %marker.owner,
+                    "an upstream object carries the marker of a custom resource that does not exist: delete it in AEP, or take it over with adopt"
+                );
+            }
+        }
+        self.told.retain(|id| self.now.contains_key(id));
+        self.before = std::mem::take(&mut self.now).into_keys().collect();
+    }
+}

@@ -1,0 +1,218 @@
+//! What upstream no longer shows: first whether it is certainly gone, then what is done about it.
+//!
+//! A 404 proves nothing. An access label hides a flow from reads, a lost role hides everything, a reset sandbox is another sandbox, and
+//! lists and reads lag. So nothing is made again, and nothing is released, before all of that is ruled out.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::inventory::{Place, Shelf, Verdict};
+use super::managed::{Managed, WhenLost};
+use super::memory::Shown;
+use super::pass::Pass;
+use super::site::{self, Site};
+use super::upstream;
+use crate::aep::Presence;
+use crate::api::condition::{ConditionType, Reason};
+use crate::api::policy::DriftPolicy;
+use crate::api::role::Role;
+use crate::cluster::events::Severity;
+use crate::domain::approval::{self, Action};
+use crate::domain::intent::{Claim, Intent};
+use crate::domain::outcome::{Class, Obstacle};
+use crate::domain::plan::Standing;
+
+/// The next look at what may be gone is not sooner than this.
+const LOOK: Duration = Duration::from_secs(1);
+
+impl<K: Managed> Pass<'_, K> {
+    /// An object whose id status holds is not to be seen.
+    pub(super) async fn lose(
+        &mut self,
+        role: Role,
+        id: &str,
+        refs: &K::Refs,
+        desired: &K::Desired,
+        hash: &str,
+    ) -> Result<(), Obstacle> {
+        self.prove_absence(role, id, K::site(refs)).await?;
+        if self.is_replacing() {
+            return Err(gone(
+                role,
+                id,
+                "the replacement of the flow cannot go on without it: put the former sourceConnectionRef back, and ask for the replacement again",
+            ));
+        }
+        if self.object.adopts(role, &self.objects).is_some() {
+            return Err(gone(
+                role,
+                id,
+                "spec.adopt names it, so nothing is made in its place: remove that field to have a new one made",
+            ));
+        }
+        match self.object.when_lost(&self.shape(refs, desired), role) {
+            WhenLost::Say(obstacle) => Err(obstacle),
+            WhenLost::Replace => {
+                self.lost.insert(role, id.to_owned());
+                Ok(())
+            }
+            WhenLost::Create if self.object.drift_policy() == DriftPolicy::Report => Err(gone(
+                role,
+                id,
+                "driftPolicy is Report, so nothing is made in its place: set it to Correct, or delete this object",
+            )),
+            WhenLost::Create => self.create_again(role, id, refs, desired, hash).await,
+        }
+    }
+
+    /// Claims another object in the place of a lost one, which is then created like any other. By itself that happens once: whoever
+    /// deletes the second one as well may have a reason.
+    async fn create_again(
+        &mut self,
+        role: Role,
+        id: &str,
+        refs: &K::Refs,
+        desired: &K::Desired,
+        hash: &str,
+    ) -> Result<(), Obstacle> {
+        let again = self.intent.as_ref().and_then(|intent| intent.replaces(role)).map(str::to_owned);
+        if let Some(first) = again {
+            let lines = [
+                format!("{role} {first}: was deleted upstream, and another one was made in its place"),
+                format!("{role} {id}: that one was deleted upstream as well"),
+            ];
+            self.shape(refs, desired).require_approval(Action::Recreate, &format!("{role} {id}"), &lines)?;
+        }
+        let mut intent = self.intent.clone().unwrap_or_else(|| Intent::blank(&self.uid, self.now()));
+        let incarnation = intent.next_incarnation();
+        intent.roles.insert(role, Claim { incarnation, replaces: Some(id.to_owned()), ..Claim::default() });
+        self.intent = Some(intent);
+        self.external.remove(&role);
+        self.adopted.remove(&role);
+        self.objects.remove(&role);
+        // Nothing was ever made under the new number.
+        self.standings.insert(role, Standing::Unsent);
+        self.settled = false;
+        self.write_claim(refs, hash, None).await?;
+        let note = format!("the {role} {id} was deleted upstream: another one is made in its place");
+        self.events.push((Severity::Warning, Reason::Recreated, note));
+        Ok(())
+    }
+
+    /// Goes on when the object is certainly gone: it was missing twice, an interval apart, a write says so too, the sandbox is the one in
+    /// which it was made, and it is not one of too many.
+    async fn prove_absence(&mut self, role: Role, id: &str, site: &Site) -> Result<(), Obstacle> {
+        let missing = self.cx.memory.note_missing(&self.uid, role, id);
+        if missing.proven {
+            return Ok(());
+        }
+        if self.is_suspect(site) {
+            self.confirm_sandbox(site).await?;
+            self.require_belief(role, id, site)?;
+        }
+        refuse_hidden(site, role, id, &self.object.upstream_name(role)).await?;
+        self.confirm_sandbox(site).await?;
+        let interval = match shelf(role) {
+            Shelf::Flows => self.cx.settings.drift_interval,
+            Shelf::Lake => self.cx.settings.slow_drift_interval,
+        };
+        let verdict = self.cx.brake.verdict(&Place::of(site, shelf(role)), missing.since);
+        let rest = (missing.since + interval).saturating_duration_since(Instant::now());
+        if !rest.is_zero() || verdict == Verdict::Pending {
+            let message = format!(
+                "the {role} {id} is not to be seen upstream; whether it was deleted there is certain when the next inventory misses it too"
+            );
+            let unproven = Obstacle::blocked(Reason::Gone, message).after(rest.max(LOOK));
+            return Err(Obstacle { usable: true, ..unproven });
+        }
+        self.cx.memory.note_proven(&self.uid, role);
+        Ok(())
+    }
+
+    /// So much is missing that it takes a person to believe it.
+    fn require_belief(&self, role: Role, id: &str, site: &Site) -> Result<(), Obstacle> {
+        let line = format!("{role} {id}: missing, with many others of the sandbox");
+        let pending =
+            approval::pending(Action::Recreate, &self.uid, &format!("missing {role} {id}"), &[line]);
+        if self.approval() == Some(pending.digest.as_str()) {
+            return Ok(());
+        }
+        Err(Obstacle { pending: Some(Box::new(pending)), ..suspect(site) })
+    }
+
+    /// Whether so many of the known objects are missing from the sandbox that nothing about it is believed.
+    pub(super) fn is_suspect(&self, site: &Site) -> bool {
+        let is_suspect = |shelf| {
+            let verdict = self.cx.brake.verdict(&Place::of(site, shelf), Instant::now());
+            matches!(verdict, Verdict::Suspect { .. })
+        };
+        is_suspect(Shelf::Flows) || is_suspect(Shelf::Lake)
+    }
+
+    /// What was found to be missing together with much else stays as it is, unasked, until the inventory sees it again.
+    pub(super) fn refuse_while_suspect(&self, site: &Site) -> Result<(), Obstacle> {
+        let shown_again = self.shown.values().any(|shown| !matches!(shown, Shown::Missing(_)));
+        let is_told = self.has(ConditionType::InventorySuspect) && self.is_applied();
+        if is_told && self.is_suspect(site) && !shown_again && self.approval().is_none() {
+            return Err(suspect(site));
+        }
+        Ok(())
+    }
+
+    /// The last word before a finalizer goes, when something was not to be seen: a lost role and a reset sandbox show nothing either.
+    pub(super) async fn refuse_unproven_release(&self, site: &Site) -> Result<(), Obstacle> {
+        if !self.unseen {
+            return Ok(());
+        }
+        self.confirm_sandbox(site).await?;
+        if self.is_suspect(site) {
+            return Err(suspect(site));
+        }
+        Ok(())
+    }
+
+    async fn confirm_sandbox(&self, site: &Site) -> Result<(), Obstacle> {
+        let status = self.object.status().map(|status| K::common(status).external.as_slice());
+        let recorded = status.into_iter().flatten().find_map(|external| external.sandbox_id.as_deref());
+        site::confirm(self.cx, site, recorded).await
+    }
+}
+
+fn shelf(role: Role) -> Shelf {
+    match role.present() {
+        Role::FieldGroup | Role::Schema | Role::MappingSet | Role::Dataset => Shelf::Lake,
+        _ => Shelf::Flows,
+    }
+}
+
+/// An object that is gone and is not made again by itself.
+pub(super) fn gone(role: Role, id: &str, why: &str) -> Obstacle {
+    Obstacle::new(Class::Gone, Reason::Gone, format!("the {role} {id} was deleted upstream; {why}"))
+}
+
+fn suspect(site: &Site) -> Obstacle {
+    let message = format!(
+        "so many of the known objects are missing from sandbox {} at once that nothing is made again or released there: {}",
+        site.sandbox,
+        Reason::InventorySuspect.remedy()
+    );
+    Obstacle { usable: true, ..Obstacle::new(Class::Denied, Reason::InventorySuspect, message) }
+}
+
+/// Tells what is gone from what is hidden, or not to be seen yet.
+pub(super) async fn refuse_hidden(site: &Site, role: Role, id: &str, name: &str) -> Result<(), Obstacle> {
+    match upstream::presence(site, role, id, name).await? {
+        Presence::Gone => Ok(()),
+        Presence::Hidden => Err(Obstacle::new(
+            Class::Denied,
+            Reason::HiddenByAccessLabel,
+            format!("the {role} {id} is hidden by an access label: {}", Reason::HiddenByAccessLabel.remedy()),
+        )),
+        Presence::Alive => Err(Obstacle::new(
+            Class::Unavailable,
+            Reason::Progressing,
+            format!("the {role} {id} exists and is not to be read yet"),
+        )),
+    }
+}

@@ -1,0 +1,239 @@
+//! Drift by inventory: what others edit is put back from the list item, and what nobody edited costs the list pages and nothing else.
+
+use aep_operator::controller::inventory::Inventory;
+use serde_json::{Value, json};
+
+use super::harness::{End, KINDS, Order, Process, World, is_ready, text};
+use super::tape::Plan;
+use crate::support::by_hand::{Person, new_mapping};
+use crate::support::objects::{self, with};
+
+/// The lists of one round over Flow Service.
+const FLOW_SERVICE: [&str; 4] =
+    ["GET /connections", "GET /sourceConnections", "GET /targetConnections", "GET /flows"];
+/// The lists of a slow round, after those of Flow Service.
+const LAKE: [&str; 4] =
+    ["GET /tenant/fieldgroups", "GET /tenant/schemas", "GET /mappingSets", "GET /dataSets"];
+
+/// A chain whose flow does not run during a test.
+fn quiet_chain() -> [Value; 4] {
+    let [base, source, mapping, flow] = objects::chain("charges", "charges");
+    [base, source, mapping, with(flow, "/schedule/frequency", json!("week"))]
+}
+
+/// A settled chain that the inventory has seen.
+async fn kept(chain: &[Value]) -> (World, Process, Inventory) {
+    let world = World::with(chain);
+    let process = world.blank_process("p", Plan::Live);
+    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    let mut inventory = Inventory::new(vec![None]);
+    assert_eq!(world.keep(&process, &mut inventory).await, Ok(End::Settled), "{:#?}", world.trace());
+    (world, process, inventory)
+}
+
+/// One inventory round and one pass over everything; returns the calls beside the lists of a slow round.
+async fn round(world: &World, process: &Process, inventory: &mut Inventory) -> Vec<String> {
+    world.wait(process.cx.settings.drift_interval).await;
+    let mut calls = any_round(world, process, inventory).await;
+    calls.retain(|call| !LAKE.contains(&call.as_str()));
+    calls
+}
+
+/// The same when both shelves are due.
+async fn slow_round(world: &World, process: &Process, inventory: &mut Inventory) -> Vec<String> {
+    world.wait(process.cx.settings.slow_drift_interval).await;
+    any_round(world, process, inventory).await
+}
+
+async fn any_round(world: &World, process: &Process, inventory: &mut Inventory) -> Vec<String> {
+    let before = world.calls().len();
+    inventory.round(&process.cx).await;
+    for kind in KINDS {
+        let _ended = world.pass(process, kind, "charges").await;
+    }
+    world.calls().split_off(before)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_edited_costs_the_list_pages_and_no_write() {
+    let (world, process, mut inventory) = kept(&quiet_chain()).await;
+    let version = world.api.version();
+    for _ in 0..3 {
+        assert_eq!(round(&world, &process, &mut inventory).await, FLOW_SERVICE);
+    }
+    assert_eq!(slow_round(&world, &process, &mut inventory).await, [FLOW_SERVICE, LAKE].concat());
+    assert_eq!(world.api.version(), version, "{:?}", world.api.writes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_process_compares_from_the_list_alone() {
+    let (world, process, _) = kept(&objects::chain("charges", "charges")).await;
+    // Runs have moved the etag of the flow since status was written.
+    world.wait(process.cx.settings.drift_interval * 3).await;
+    drop(process);
+    let next = world.process("next", Plan::Live);
+    let mut inventory = Inventory::new(vec![None]);
+    let calls = round(&world, &next, &mut inventory).await;
+    let others: Vec<_> = calls.iter().filter(|call| !FLOW_SERVICE.contains(&call.as_str())).collect();
+    assert_eq!(others, ["POST /ims/token/v3", "GET /sandboxes/{id}", "GET /stats"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_run_costs_a_read_of_the_runs_and_one_status_write() {
+    let (world, process, mut inventory) = kept(&objects::chain("charges", "charges")).await;
+    world.wait(std::time::Duration::from_hours(1)).await;
+    let version = world.api.version();
+    let calls = round(&world, &process, &mut inventory).await;
+    let others: Vec<_> = calls.iter().filter(|call| !FLOW_SERVICE.contains(&call.as_str())).collect();
+    assert_eq!(others, ["GET /runs"]);
+    assert_eq!(world.api.version(), version + 1, "{:?}", world.api.writes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_etag_that_the_service_moved_is_no_reason_to_look() {
+    let (world, process, mut inventory) = kept(&objects::chain("charges", "charges")).await;
+    for role in ["connection", "source-connection", "target-connection", "flow"] {
+        let id = text(&world.upstream(role), "/summary/id");
+        let (status, _) = world.sim.control("POST", &format!("/objects/{id}"), &json!({ "touch": true }));
+        assert_eq!(status, 200);
+    }
+    let version = world.api.version();
+    assert_eq!(round(&world, &process, &mut inventory).await, FLOW_SERVICE);
+    assert_eq!(world.api.version(), version);
+}
+
+/// A field that others edit: its place in the document of an object that plays a role, and what they put there.
+type Edit = (&'static str, &'static str, Value, &'static str);
+
+fn edits() -> Vec<Edit> {
+    vec![
+        ("connection", "/name", json!("theirs"), "PATCH /connections/{id}"),
+        ("connection", "/description", json!("theirs"), "PATCH /connections/{id}"),
+        ("source-connection", "/name", json!("theirs"), "PATCH /sourceConnections/{id}"),
+        ("source-connection", "/description", json!("theirs"), "PATCH /sourceConnections/{id}"),
+        ("target-connection", "/name", json!("theirs"), "PATCH /targetConnections/{id}"),
+        ("target-connection", "/description", json!("theirs"), "PATCH /targetConnections/{id}"),
+        ("flow", "/name", json!("theirs"), "PATCH /flows/{id}"),
+        ("flow", "/description", json!("theirs"), "PATCH /flows/{id}"),
+        ("flow", "/scheduleParams/interval", json!("9"), "PATCH /flows/{id}"),
+        ("flow", "/scheduleParams/frequency", json!("day"), "PATCH /flows/{id}"),
+        ("flow", "/transformations/0/params/mappingVersion", json!(7), "PATCH /flows/{id}"),
+        ("flow", "/options/partialIngestionPercent", json!(99), "PATCH /flows/{id}"),
+        ("flow", "/options/errorDiagnosticsEnabled", json!(false), "PATCH /flows/{id}"),
+        ("flow", "/labels", json!(["core/C99"]), "PATCH /flows/{id}"),
+        ("flow", "/state", json!("disabled"), "POST /flows/{id}/action"),
+    ]
+}
+
+fn rich_chain() -> [Value; 4] {
+    let [base, source, mapping, flow] = objects::chain("charges", "charges");
+    let flow = with(flow, "/partialIngestion", json!({ "percent": 5 }));
+    [base, source, mapping, with(flow, "/errorDiagnostics", json!(true))]
+}
+
+/// The document without what moves with every write.
+fn document(world: &World, role: &str) -> Value {
+    let mut document = world.upstream(role)["doc"].clone();
+    for member in
+        ["etag", "version", "updatedAt", "updatedBy", "updatedClient", "lastOperation", "lastRunDetails"]
+    {
+        document.as_object_mut().and_then(|members| members.remove(member));
+    }
+    // No labels and an empty list of them are the same.
+    document
+        .as_object_mut()
+        .map(|members| members.retain(|name, value| name != "labels" || *value != json!([])));
+    document
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_edit_of_each_managed_field_is_put_back_without_another_read() {
+    let (world, process, mut inventory) = kept(&rich_chain()).await;
+    let unmanaged = json!([{ "op": "add", "path": "/inheritedAttributes", "value": { "theirs": true } }]);
+    for role in ["connection", "source-connection", "target-connection", "flow"] {
+        world.edit_upstream(role, &unmanaged);
+    }
+    for (role, path, value, write) in edits() {
+        let before = document(&world, role);
+        world.edit_upstream(role, &json!([{ "op": "add", "path": path, "value": value }]));
+        let calls = round(&world, &process, &mut inventory).await;
+        let at = calls.iter().position(|call| call == write);
+        let at = at.unwrap_or_else(|| panic!("{role} {path}: {calls:?}"));
+        let object = write.split_once(' ').map_or("", |(_, path)| path.trim_end_matches("/action"));
+        assert!(!calls[..at].contains(&format!("GET {object}")), "{role} {path}: read again: {calls:?}");
+        let writes: Vec<_> = calls.iter().filter(|call| !call.starts_with("GET ")).collect();
+        assert_eq!(writes, [write], "{role} {path}");
+        let mut after = document(&world, role);
+        if path == "/description" {
+            after["description"] = before["description"].clone();
+            let shown = text(&world.upstream(role), "/doc/description");
+            assert!(shown.starts_with("[aep-operator/v1 "), "{shown}");
+        }
+        assert_eq!(after, before, "{role} {path}: put back, and nothing else");
+    }
+    assert!(KINDS.iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reported_edit_is_said_once_and_never_put_back() {
+    let chain =
+        objects::chain("charges", "charges").map(|object| with(object, "/driftPolicy", json!("Report")));
+    let (world, process, mut inventory) = kept(&chain).await;
+    world.edit_upstream("flow", &json!([{ "op": "add", "path": "/scheduleParams/interval", "value": "9" }]));
+    world.edit_upstream("target-connection", &json!([{ "op": "add", "path": "/name", "value": "theirs" }]));
+    let calls = round(&world, &process, &mut inventory).await;
+    assert!(calls.iter().all(|call| call.starts_with("GET ")), "{calls:?}");
+    let said = || {
+        let flow = world.api.get("IngestionFlow", "charges").unwrap_or_default();
+        assert!(is_ready(&flow), "{flow}");
+        let conditions = flow["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let synced =
+            conditions.into_iter().find(|condition| condition["type"] == "Synced").unwrap_or_default();
+        assert_eq!(synced["reason"], "DriftReported", "{synced}");
+        text(&synced, "/message")
+    };
+    let message = said();
+    assert!(message.contains("schedule.interval") && message.contains("displayName"), "{message}");
+    let version = world.api.version();
+    assert_eq!(round(&world, &process, &mut inventory).await, FLOW_SERVICE);
+    assert_eq!(world.api.version(), version);
+    // Half of it is put back by hand: the other half is still said.
+    let name = json!([{ "op": "add", "path": "/name", "value": "payments/charges" }]);
+    world.edit_upstream("target-connection", &name);
+    round(&world, &process, &mut inventory).await;
+    let message = said();
+    assert!(message.contains("schedule.interval") && !message.contains("displayName"), "{message}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_and_tags_that_others_change_in_the_lake_are_put_back_by_the_slow_round() {
+    let (world, process, mut inventory) = kept(&quiet_chain()).await;
+    let data_set = lake_id(&world, "dataset");
+    let theirs = json!({ "set": { "tags": { "team": ["payments"] } } });
+    let (status, answer) = world.sim.control("POST", &format!("/objects/{data_set}"), &theirs);
+    assert_eq!(status, 200, "{answer}");
+    let person = Person::new(&world.aep());
+    let schema = text(&world.api.get("IngestionMapping", "charges").unwrap_or_default(), "/status/schemaId");
+    let set = lake_id(&world, "mapping-set");
+    let permit = person.session.permits(1).await.pop().expect("one permit was asked for");
+    let rows = new_mapping(&schema, "data.currency");
+    let put = person.session.put_mapping_set(permit, &person.gate, &set, &rows).await;
+    put.expect("a person may put a mapping set");
+    let calls = slow_round(&world, &process, &mut inventory).await;
+    let writes: Vec<_> = calls.iter().filter(|call| !call.starts_with("GET ")).collect();
+    let expected =
+        ["POST /mappingSets/validate", "PUT /mappingSets/{id}", "PATCH /dataSets/{id}", "PATCH /flows/{id}"];
+    assert_eq!(writes, expected, "{calls:?}");
+    let tags = person.session.get_data_set(&data_set).await.ok().flatten().map(|data_set| data_set.tags);
+    assert!(tags.is_some_and(|tags| tags.contains_key("team") && tags.contains_key("aepOperator")));
+    assert_eq!(world.keep(&process, &mut inventory).await, Ok(End::Settled));
+}
+
+/// The id of the object of Schema Registry, Data Prep or Catalog that plays a role, as status names it.
+fn lake_id(world: &World, role: &str) -> String {
+    let objects = KINDS.iter().flat_map(|kind| world.api.list(kind));
+    let external =
+        objects.flat_map(|object| object["status"]["external"].as_array().cloned().unwrap_or_default());
+    let mut ids = external.filter(|external| external["role"] == role).map(|external| text(&external, "/id"));
+    ids.next().unwrap_or_default()
+}

@@ -1,0 +1,337 @@
+//! What others delete, hide or reset upstream: nothing is made again before its absence is proven, never twice, and never while so much is
+//! missing that the fault is more likely with whoever asks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aep_operator::controller::inventory::Inventory;
+use serde_json::{Value, json};
+
+use super::harness::{End, KINDS, Order, Process, World, is_ready, text};
+use super::tape::{Moment, Plan};
+use crate::support::objects::{self, ORGANIZATION, with};
+
+const RECREATE: &str = "Recreate";
+const HOLD: &str = "Hold";
+
+fn chain(policy: &str) -> [Value; 4] {
+    let [base, source, mapping, flow] = objects::chain("charges", "charges");
+    [base, source, mapping, with(flow, "/onUpstreamDeletion", json!(policy))]
+}
+
+/// A settled chain among enough others of ours that a missing object or two are believed.
+async fn world(chain: &[Value]) -> (World, Process, Inventory) {
+    let world = World::with(chain);
+    let process = world.blank_process("maker", Plan::Live);
+    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    let mut inventory = Inventory::new(vec![None]);
+    assert_eq!(world.keep(&process, &mut inventory).await, Ok(End::Settled), "{:#?}", world.trace());
+    (world, process, inventory)
+}
+
+/// The id of the object that plays a role, as the status of its owner names it.
+fn id_of(world: &World, role: &str) -> String {
+    let objects = KINDS.iter().flat_map(|kind| world.api.list(kind));
+    let external =
+        objects.flat_map(|object| object["status"]["external"].as_array().cloned().unwrap_or_default());
+    let mut ids = external.filter(|external| external["role"] == role).map(|external| text(&external, "/id"));
+    ids.next().unwrap_or_default()
+}
+
+/// Somebody deletes the object in Adobe's UI.
+fn delete_upstream(world: &World, role: &str) -> String {
+    let id = id_of(world, role);
+    let (status, answer) = world.sim.control("DELETE", &format!("/objects/{id}"), &Value::Null);
+    assert_eq!(status, 204, "{role}: {answer}");
+    id
+}
+
+fn condition(world: &World, kind: &str, type_: &str) -> Value {
+    let object = world.api.get(kind, "charges").unwrap_or_default();
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|condition| condition["type"] == type_).unwrap_or_default()
+}
+
+/// How often each Stripe id was ingested, into all datasets.
+fn rows(world: &World) -> BTreeMap<String, u64> {
+    let (_, rows) = world.sim.control("GET", "/rows", &Value::Null);
+    let datasets = rows[ORGANIZATION]["dev"].as_object().cloned().unwrap_or_default();
+    let mut counts = BTreeMap::new();
+    for (id, times) in datasets.values().flat_map(|rows| rows.as_object().into_iter().flatten()) {
+        *counts.entry(id.clone()).or_default() += times.as_u64().unwrap_or_default();
+    }
+    counts
+}
+
+fn pay(world: &World, count: usize) {
+    let seed = json!({ "stripe": [{ "resource": "charges", "count": count }] });
+    assert_eq!(world.sim.control("POST", "/seed", &seed).0, 201);
+}
+
+/// Every object is Ready, nothing was ever there twice, and each role exists once.
+fn is_whole(world: &World) -> Result<(), String> {
+    if !world.violations().is_empty() {
+        return Err(format!("at some moment: {:?}", world.violations()));
+    }
+    let unready: Vec<Value> =
+        KINDS.iter().flat_map(|kind| world.api.list(kind)).filter(|object| !is_ready(object)).collect();
+    if let Some(object) = unready.first() {
+        return Err(format!("not Ready: {}", object["status"]["conditions"]));
+    }
+    match world.owned().into_iter().find(|(_, count)| *count != 1) {
+        Some((role, count)) => Err(format!("{count} of {role:?}")),
+        None => Ok(()),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_is_deleted_upstream_is_made_again_once_and_proven_first() {
+    for (role, posts) in [
+        ("connection", vec!["POST /connections"]),
+        ("source-connection", vec!["POST /sourceConnections", "POST /targetConnections", "POST /flows"]),
+        ("mapping-set", vec!["POST /mappingSets"]),
+        ("target-connection", vec!["POST /targetConnections", "POST /flows"]),
+        ("flow", vec!["POST /flows"]),
+        ("dataset", vec!["POST /dataSets", "POST /targetConnections", "POST /flows"]),
+    ] {
+        let (world, process, mut inventory) = world(&chain(RECREATE)).await;
+        // A source made again is a replacement for its flow, which is approved here.
+        let world = world.approving();
+        delete_upstream(&world, role);
+        let before = world.creating_posts().len();
+        let began = world.now();
+        let end = world.keep(&process, &mut inventory).await;
+        assert_eq!(end, Ok(End::Settled), "{role}: {:#?}", world.trace());
+        let waited = Duration::try_from(world.now().duration_since(began)).unwrap_or_default();
+        assert!(waited >= process.cx.settings.drift_interval, "{role}: proven after {waited:?}");
+        assert_eq!(world.creating_posts().split_off(before), posts, "{role}");
+        is_whole(&world).unwrap_or_else(|problem| panic!("{role}: {problem}\n{:#?}", world.trace()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_flow_waits_for_an_approval_and_then_goes_on_where_the_lost_one_ended() {
+    let (world, process, mut inventory) = world(&chain(HOLD)).await;
+    world.wait(Duration::from_hours(2)).await;
+    world.keep(&process, &mut inventory).await.expect("runs should be noted");
+    let seeded = rows(&world).len();
+    assert!(seeded > 0);
+    let id = delete_upstream(&world, "flow");
+    pay(&world, 3);
+    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+    assert!(world.owned().keys().all(|(_, role)| role != "flow"), "nothing is made before it is approved");
+    let ready = condition(&world, "IngestionFlow", "Ready");
+    assert_eq!(ready["reason"], "ApprovalRequired", "{ready}");
+    assert!(text(&ready, "/message").contains(&id), "{ready}");
+    assert_eq!(condition(&world, "IngestionFlow", "Synced")["status"], "False");
+    world.wait(Duration::from_hours(5)).await;
+    let world = world.approving();
+    world.approve();
+    world.keep(&process, &mut inventory).await.expect("the approved flow should be made");
+    is_whole(&world).expect("the chain should be whole");
+    pay(&world, 2);
+    world.wait(Duration::from_hours(3)).await;
+    let rows = rows(&world);
+    assert_eq!(rows.len(), seeded + 5, "nothing is missing");
+    assert!(rows.values().all(|times| *times == 1), "nothing is there twice: {rows:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_loss_of_what_was_made_again_is_left_to_a_person() {
+    for (role, kind) in [("flow", "IngestionFlow"), ("mapping-set", "IngestionMapping")] {
+        let (world, process, mut inventory) = world(&chain(RECREATE)).await;
+        for _ in 0..2 {
+            delete_upstream(&world, role);
+            world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+        }
+        let ready = condition(&world, kind, "Ready");
+        assert_eq!(ready["reason"], "ApprovalRequired", "{role}: {ready}");
+        let world = world.approving();
+        world.approve();
+        world.keep(&process, &mut inventory).await.expect("the approved object should be made");
+        is_whole(&world).unwrap_or_else(|problem| panic!("{role}: {problem}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flow_that_ran_once_and_succeeded_is_never_made_again() {
+    let [base, source, mapping, flow] = chain(RECREATE);
+    let flow = with(flow, "/schedule", json!({ "frequency": "once" }));
+    let (world, process, mut inventory) = world(&[base, source, mapping, flow]).await;
+    world.wait(Duration::from_hours(1)).await;
+    world.keep(&process, &mut inventory).await.expect("the run should be noted");
+    delete_upstream(&world, "flow");
+    let posts = world.creating_posts().len();
+    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+    assert_eq!(world.creating_posts().len(), posts);
+    assert_eq!(condition(&world, "IngestionFlow", "Stalled")["reason"], "CompletedFlowGone");
+    assert_eq!(condition(&world, "IngestionFlow", "Ready")["status"], "True", "it did what it was for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_report_nothing_is_made_again() {
+    let [base, source, mapping, flow] = chain(RECREATE);
+    let source = with(source, "/driftPolicy", json!("Report"));
+    let (world, process, mut inventory) = world(&[base, source, mapping, flow]).await;
+    delete_upstream(&world, "source-connection");
+    let posts = world.creating_posts().len();
+    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+    assert_eq!(world.creating_posts().len(), posts);
+    assert_eq!(condition(&world, "StripeSourceConnection", "Ready")["reason"], "Gone");
+}
+
+/// Nothing is created and nothing is released while something is wrong with what can be seen; afterwards all is as before.
+async fn neither_created_nor_released(break_it: impl Fn(&World), mend_it: impl Fn(&World), reason: &str) {
+    let (world, process, mut inventory) = world(&chain(RECREATE)).await;
+    let (owned, posts) = (world.owned(), world.creating_posts().len());
+    break_it(&world);
+    world.keep(&process, &mut inventory).await.expect("it should come to rest");
+    let flow = condition(&world, "IngestionFlow", "Stalled");
+    assert_eq!(flow["reason"], reason, "{flow}");
+    world.api.delete("IngestionFlow", "charges");
+    world.keep(&process, &mut inventory).await.expect("it should come to rest");
+    assert!(world.api.get("IngestionFlow", "charges").is_some(), "not released");
+    assert_eq!(world.creating_posts().len(), posts, "nothing is created: {:?}", world.creating_posts());
+    mend_it(&world);
+    world.keep(&process, &mut inventory).await.expect("it should come to rest");
+    assert!(world.api.get("IngestionFlow", "charges").is_none(), "released when it could be deleted");
+    let left: Vec<_> = world.owned().into_keys().collect();
+    let kept: Vec<_> = owned
+        .into_keys()
+        .filter(|(_, role)| !["flow", "target-connection"].contains(&role.as_str()))
+        .collect();
+    assert_eq!(left, kept, "the rest of the chain is untouched");
+    assert!(KINDS[..3].iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object)));
+}
+
+fn sandbox(world: &World, change: &Value) {
+    let (status, answer) = world.sim.control("POST", &format!("/sandboxes/{ORGANIZATION}/dev"), change);
+    assert_eq!(status, 200, "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_access_label_hides_a_flow_and_nothing_is_made_in_its_place() {
+    let hide = |world: &World, hidden: bool| {
+        let id = id_of(world, "flow");
+        let (status, _) = world.sim.control("POST", &format!("/objects/{id}"), &json!({ "hidden": hidden }));
+        assert_eq!(status, 200);
+    };
+    neither_created_nor_released(
+        |world| hide(world, true),
+        |world| hide(world, false),
+        "HiddenByAccessLabel",
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_role_shows_nothing_and_nothing_is_made_or_released() {
+    let lose = |world: &World, lost: bool| sandbox(world, &json!({ "roleLost": lost }));
+    neither_created_nor_released(|world| lose(world, true), |world| lose(world, false), "InventorySuspect")
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_sandbox_that_was_reset_nothing_is_made_and_only_retain_releases() {
+    let (world, process, mut inventory) = world(&chain(RECREATE)).await;
+    let posts = world.creating_posts().len();
+    sandbox(&world, &json!({ "reset": true }));
+    world.wait(process.cx.settings.slow_drift_interval).await;
+    world.keep(&process, &mut inventory).await.expect("it should come to rest");
+    for kind in KINDS {
+        let stalled = condition(&world, kind, "Stalled");
+        assert_eq!(stalled["reason"], "SandboxReset", "{kind}: {stalled}");
+    }
+    KINDS.iter().for_each(|kind| world.api.delete(kind, "charges"));
+    world.keep(&process, &mut inventory).await.expect("it should come to rest");
+    assert!(world.api.get("IngestionFlow", "charges").is_some(), "not released");
+    assert_eq!(world.creating_posts().len(), posts);
+    for object in chain(RECREATE) {
+        world.api.apply(&with(object, "/deletionPolicy", json!("Retain")));
+    }
+    world.keep(&process, &mut inventory).await.expect("it should come to rest");
+    assert!(KINDS.iter().all(|kind| world.api.get(kind, "charges").is_none()), "Retain lets them go");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_too_much_disappears_a_person_has_to_believe_it() {
+    let (world, process, mut inventory) = world(&chain(RECREATE)).await;
+    let posts = world.creating_posts().len();
+    for role in ["flow", "target-connection", "source-connection", "connection"] {
+        delete_upstream(&world, role);
+    }
+    world.keep(&process, &mut inventory).await.expect("it should come to rest");
+    for kind in ["StripeBaseConnection", "StripeSourceConnection", "IngestionFlow"] {
+        let suspect = condition(&world, kind, "InventorySuspect");
+        assert_eq!(suspect["status"], "True", "{kind}");
+        assert_eq!(condition(&world, kind, "Ready")["status"], "True", "{kind}: nobody knows better");
+    }
+    assert_eq!(world.creating_posts().len(), posts);
+    let asked = world.calls().len();
+    inventory.round(&process.cx).await;
+    world.pass(&process, "IngestionFlow", "charges").await;
+    let calls = world.calls().split_off(asked);
+    assert!(calls.iter().all(|call| !call.contains("{id}")), "the lists tell enough: {calls:?}");
+    let world = world.approving();
+    world.approve();
+    world.keep(&process, &mut inventory).await.expect("the chain should be made again");
+    is_whole(&world).expect("the chain should be whole");
+}
+
+async fn lost_under(role: &str, plan: Plan) -> Result<Vec<String>, String> {
+    let (world, maker, _) = world(&chain(RECREATE)).await;
+    let world = world.approving();
+    world.wait(Duration::from_hours(1)).await;
+    drop(maker);
+    delete_upstream(&world, role);
+    pay(&world, 2);
+    let made = world.trace().len();
+    let failed = |problem: String| format!("{problem}\n{}", world.trace().split_off(made).join("\n"));
+    let former = world.process("first", plan);
+    let mut end = world.keep(&former, &mut Inventory::new(vec![None])).await.map_err(failed)?;
+    if plan != Plan::Live {
+        if end != End::Died {
+            return Err(failed("the exchange was never reached".to_owned()));
+        }
+        let next = world.process("next", Plan::Live);
+        let mut inventory = Inventory::new(vec![None]);
+        if let Some(request) = former.tape.take_on_its_way() {
+            inventory.round(&next.cx).await;
+            request.await;
+        }
+        end = world.keep(&next, &mut inventory).await.map_err(failed)?;
+    }
+    if end != End::Settled {
+        return Err(failed("not settled".to_owned()));
+    }
+    is_whole(&world).map_err(failed)?;
+    world.wait(Duration::from_hours(3)).await;
+    let rows = rows(&world);
+    if rows.values().any(|times| *times != 1) {
+        return Err(failed(format!("rows twice: {rows:?}")));
+    }
+    Ok(world.trace().split_off(made))
+}
+
+async fn survives(role: &str, moments: &[Moment]) {
+    let clean = lost_under(role, Plan::Live).await.expect("a loss without faults should end");
+    let mut failures = Vec::new();
+    for (index, name) in clean.iter().enumerate() {
+        for &moment in moments {
+            if let Err(problem) = lost_under(role, Plan::Die(index, moment)).await {
+                failures.push(format!("at {index} {moment:?} {name}: {problem}"));
+            }
+        }
+    }
+    super::report(&failures);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_flow_is_made_again_once_wherever_the_process_dies() {
+    survives("flow", &[Moment::Executed, Moment::OnItsWay]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_mapping_set_is_made_again_once_wherever_the_process_dies() {
+    survives("mapping-set", &[Moment::Executed]).await;
+}
