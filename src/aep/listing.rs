@@ -48,6 +48,13 @@ impl Filter {
         self
     }
 
+    /// Only objects whose member at `path` is one of `values`, which hold no comma.
+    #[must_use]
+    pub fn any_of(mut self, path: &str, values: &[&str]) -> Self {
+        self.conditions.push(format!("{path}=={}", values.join(",")));
+        self
+    }
+
     /// Newest first.
     #[must_use]
     pub fn newest_first(mut self) -> Self {

@@ -9,6 +9,9 @@ use super::gate::Gate;
 use super::listing::{Filter, Page};
 use super::model::{NewRun, Run};
 
+/// The most that one page holds.
+const MOST: usize = 100;
+
 impl Session {
     /// The newest runs of a flow, newest first, at most `limit` and at most 100: `GET /runs?property=flowId==…` (Adobe: "Monitor
     /// dataflows"). A flow that never ran has none, and so has an unknown flow.
@@ -30,6 +33,26 @@ impl Session {
             }
         }
         runs.sort_by_key(|run| std::cmp::Reverse(run.meta.created_at.or(run.started_at)));
+        Ok(runs)
+    }
+
+    /// Runs by their ids, as many as exist: `GET /runs?property=id==…,…`.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub async fn runs_by_id(&self, ids: &[&str]) -> Result<Vec<Run>, Error> {
+        let mut runs = Vec::new();
+        for ids in ids.chunks(MOST) {
+            let (filter, limit) = (Filter::all().any_of("id", ids), MOST.to_string());
+            let call =
+                Call::read(Operation::new("list", "runs"), Endpoint::new(BASE).then("runs"), Lane::Runs)
+                    .query(&filter.query(&limit, None))
+                    .large();
+            let answer = self.send(call).await?;
+            let page = answer.json::<Page<Run>>()?.items;
+            page.iter().try_for_each(|run| self.check(&answer, &run.meta))?;
+            runs.extend(page);
+        }
         Ok(runs)
     }
 

@@ -132,6 +132,7 @@ impl<K: Managed> Pass<'_, K> {
             intent: self.intent.as_ref(),
             objects: &self.objects,
             lost: &self.lost,
+            run: self.shown_run.as_ref(),
             now: self.now(),
             approval: self.approval(),
         }

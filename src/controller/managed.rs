@@ -264,6 +264,8 @@ pub struct Shape<'a, K: Managed> {
     pub intent: Option<&'a Intent>,
     /// The objects that were observed in this pass.
     pub objects: &'a BTreeMap<Role, Object>,
+    /// The last run of the flow, where the inventory read it and it succeeded.
+    pub run: Option<&'a model::Run>,
     /// Objects that upstream has certainly lost.
     pub lost: &'a BTreeMap<Role, String>,
     /// The time of the pass.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::upstream::Object;
+use crate::aep::model::Run;
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 
@@ -62,6 +63,8 @@ struct Remembered {
     check: bool,
     /// What the inventory showed, for the next pass.
     shown: HashMap<Role, Shown>,
+    /// The last run of the object's flow, likewise.
+    shown_run: Option<Run>,
     /// When this process last wrote to a role's object.
     written: HashMap<Role, Instant>,
     /// Objects that upstream does not show.
@@ -212,6 +215,16 @@ impl Memory {
     /// What lists showed; it counts for one pass.
     pub fn take_shown(&self, uid: &str) -> HashMap<Role, Shown> {
         self.with(uid, |object| std::mem::take(&mut object.shown))
+    }
+
+    /// Keeps a run for the next pass.
+    pub fn show_run(&self, uid: &str, run: Run) {
+        self.with(uid, |object| object.shown_run = Some(run));
+    }
+
+    /// The run that was kept; it counts for one pass.
+    pub fn take_shown_run(&self, uid: &str) -> Option<Run> {
+        self.with(uid, |object| object.shown_run.take())
     }
 
     /// Notes a write to a role's object: what a list showed before is out of date.

@@ -14,6 +14,7 @@ use super::memory::{Sent, Shown};
 use super::replace::Replacing;
 use super::site::Site;
 use super::upstream::{self, Object};
+use crate::aep::model::Run;
 use crate::aep::{Gate, Permit};
 use crate::api::INTENT;
 use crate::api::condition::Reason;
@@ -80,6 +81,8 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) replacing: Replacing,
     /// What the inventory showed.
     pub(super) shown: HashMap<Role, Shown>,
+    /// The last run of the flow, as the inventory read it.
+    pub(super) shown_run: Option<Run>,
     /// Objects whose absence upstream is proven, by role.
     pub(super) lost: BTreeMap<Role, String>,
     /// Something of a deletion was not to be seen upstream.
@@ -144,6 +147,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             editor: None,
             replacing: Replacing::default(),
             shown: cx.memory.take_shown(&uid),
+            shown_run: cx.memory.take_shown_run(&uid),
             lost: BTreeMap::new(),
             unseen: false,
             events: Vec::new(),

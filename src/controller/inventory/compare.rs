@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::brake::{Place, Shelf};
 use super::fleet::{Fleet, Known, known};
 use super::orphans::Orphans;
+use super::runs;
 use super::sight::{Seen, Sight};
 use crate::aep::{Filter, Lane, Session, model, spec};
 use crate::api::role::Role;
@@ -45,6 +46,8 @@ impl Look<'_> {
         let targets = self.compare(Role::TargetConnection, &fleet.flows).await?;
         let flows = self.compare(Role::Flow, &fleet.flows).await?;
         self.note(Shelf::Flows, began, &[&bases, &sources, &targets, &flows]);
+        let moved = flows.moved.iter().map(|(owner, object, _)| (owner.uid.as_str(), object));
+        runs::hand_over(self.cx, self.site, &fleet.flows, moved).await?;
         self.hand_over::<StripeBaseConnection>(bases, began);
         self.hand_over::<StripeSourceConnection>(sources, began);
         self.hand_over::<IngestionFlow>(targets, began);

@@ -17,6 +17,7 @@ mod brake;
 mod compare;
 mod fleet;
 mod orphans;
+mod runs;
 mod sight;
 
 use std::sync::Arc;

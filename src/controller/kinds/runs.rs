@@ -36,11 +36,20 @@ pub(super) async fn look(
     match news(observed, &report.status, shape.now, bound) {
         News::None => Ok(None),
         News::UnderWay(rest) => Ok(Some(rest)),
+        News::Some if let Some(run) = shown(shape, observed) => {
+            Ok(note(&mut report.status, std::slice::from_ref(run), shape.now, bound))
+        }
         News::Some => {
             let runs = shape.site().session.runs(shape.id(Role::Flow)?, ASKED).await?;
             Ok(note(&mut report.status, &runs, shape.now, bound))
         }
     }
+}
+
+/// The run that the flow shows as its last one, if it is known already.
+fn shown<'s>(shape: &'s Shape<'_, IngestionFlow>, observed: &model::Flow) -> Option<&'s model::Run> {
+    let last = observed.last_run.as_ref()?;
+    shape.run.filter(|run| last.id.as_ref() == Some(&run.meta.id))
 }
 
 #[derive(Debug, PartialEq, Eq)]

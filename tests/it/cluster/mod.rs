@@ -8,6 +8,7 @@ mod change;
 mod conflict;
 mod crash;
 mod deletion;
+mod drift;
 mod flow_change;
 mod held;
 mod leader;

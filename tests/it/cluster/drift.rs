@@ -1,0 +1,188 @@
+//! What others do upstream while the operator runs: edits are put back within one interval, deletions are proven and mended, and what only
+//! looks like a deletion changes nothing.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::support::World;
+use crate::support::objects::{ORGANIZATION, chain, with};
+use crate::support::world::{condition, external_id};
+
+/// The interval of these worlds, and how long a pass over a small sandbox may take on a busy machine.
+const INTERVAL: Duration = Duration::from_secs(5);
+const PASS: Duration = Duration::from_secs(5);
+
+fn with_policy(policy: &str) -> [Value; 4] {
+    let [base, source, mapping, flow] = chain("d", "charges");
+    [base, source, mapping, with(flow, "/onUpstreamDeletion", json!(policy))]
+}
+
+/// A chain that has run once and is at rest.
+async fn at_rest(name: &str, chain: &[Value; 4]) -> Result<World> {
+    let world = World::start(name).await?;
+    world.apply_all(chain).await?;
+    world.wait_all_ready(4).await?;
+    wait_for_success(&world).await?;
+    world.inventory_passes(2).await?;
+    Ok(world)
+}
+
+async fn wait_for_success(world: &World) -> Result<()> {
+    world
+        .until("a success of the flow", async || {
+            let flow = world.get("IngestionFlow", "d").await?.unwrap_or_default();
+            Ok((flow["status"]["lastRun"]["state"] == "success").then_some(()))
+        })
+        .await
+}
+
+async fn delete_upstream(world: &World, kind: &str, role: &str) -> Result<String> {
+    let id = world.id_of(kind, "d", role).await?;
+    world.sim.delete(&format!("objects/{id}")).await?;
+    Ok(id)
+}
+
+/// Waits until another object plays the role, and the custom resource is Ready with it.
+async fn made_again(world: &World, kind: &str, role: &str, lost: &str) -> Result<String> {
+    world
+        .until("another object in the place of the lost one", async || {
+            let id = world.id_of(kind, "d", role).await?;
+            Ok((id != lost).then_some(()))
+        })
+        .await?;
+    external_id(&world.wait_ready(kind, "d").await?, role)
+}
+
+async fn each_row_once(world: &World) -> Result<()> {
+    let dataset = world.id_of("IngestionFlow", "d", "dataset").await?;
+    let rows = world.rows(&dataset).await?;
+    ensure!(!rows.is_empty() && rows.values().all(|times| *times == 1), "{rows:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_of_each_kind_is_put_back_within_one_interval_and_written_nowhere_else() -> Result<()> {
+    let world = at_rest("edits", &with_policy("Hold")).await?;
+    for (kind, role, path) in [
+        ("StripeBaseConnection", "connection", "/name"),
+        ("StripeSourceConnection", "source-connection", "/name"),
+        ("IngestionFlow", "target-connection", "/name"),
+        ("IngestionFlow", "flow", "/scheduleParams/interval"),
+    ] {
+        let id = world.id_of(kind, "d", role).await?;
+        let before = world.document(&id).await?.pointer(path).cloned().context("the field")?;
+        let (since, writes) = (world.last_call().await?, world.operator_writes()?.len());
+        let theirs = json!([
+            { "op": "replace", "path": path, "value": "9" },
+            { "op": "add", "path": "/inheritedAttributes", "value": { "theirs": true } },
+        ]);
+        world.edit_upstream(&id, theirs).await?;
+        let edited = Instant::now();
+        world
+            .until("the edit to be put back", async || {
+                Ok((world.document(&id).await?.pointer(path) == Some(&before)).then_some(()))
+            })
+            .await?;
+        let took = edited.elapsed();
+        ensure!(took < INTERVAL + PASS, "{role}: {took:?}");
+        assert_eq!(world.document(&id).await?["inheritedAttributes"]["theirs"], true, "{role}");
+        world.inventory_passes(1).await?;
+        let calls = world.calls(since).await?;
+        let patches = calls.iter().filter(|call| call.method == "PATCH").count();
+        assert_eq!(patches, 1, "{role}: {calls:?}");
+        assert_eq!(world.operator_writes()?.len(), writes, "{role}: spec is applied as before");
+    }
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_flow_is_made_again_and_reads_on_where_the_lost_one_ended() -> Result<()> {
+    let world = at_rest("recreate", &with_policy("Recreate")).await?;
+    let lost = delete_upstream(&world, "IngestionFlow", "flow").await?;
+    world.sim.post("seed", &json!({ "stripe": [{ "resource": "charges", "count": 3 }] })).await?;
+    made_again(&world, "IngestionFlow", "flow", &lost).await?;
+    world.sim.advance(2 * 3600).await?;
+    world.inventory_passes(2).await?;
+    each_row_once(&world).await?;
+    let told = world.wait_condition("IngestionFlow", "d", "Replaced", "True", "Replaced").await?;
+    assert!(told.contains(&lost), "{told}");
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_flow_is_made_again_when_its_digest_is_approved() -> Result<()> {
+    let world = at_rest("hold", &with_policy("Hold")).await?;
+    let lost = delete_upstream(&world, "IngestionFlow", "flow").await?;
+    let said = world.wait_condition("IngestionFlow", "d", "Ready", "False", "ApprovalRequired").await?;
+    assert!(said.contains(&lost), "{said}");
+    let flow = world.get("IngestionFlow", "d").await?.context("the flow")?;
+    assert_eq!(flow["status"]["pending"]["kind"], "Recreate");
+    let digest = flow["status"]["pending"]["digest"].as_str().context("a digest")?;
+    world.annotate("IngestionFlow", "d", "ingestion.aep-operator.io/approve", Some(digest)).await?;
+    made_again(&world, "IngestionFlow", "flow", &lost).await?;
+    world.sim.advance(2 * 3600).await?;
+    world.inventory_passes(2).await?;
+    each_row_once(&world).await?;
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_source_is_made_again_and_its_flow_waits_for_the_approval_of_its_replacement() -> Result<()> {
+    let world = at_rest("source", &with_policy("Hold")).await?;
+    let lost = delete_upstream(&world, "StripeSourceConnection", "source-connection").await?;
+    let source = made_again(&world, "StripeSourceConnection", "source-connection", &lost).await?;
+    let said = world.wait_condition("IngestionFlow", "d", "Ready", "False", "ApprovalRequired").await?;
+    assert!(said.contains(&source), "{said}");
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_role_and_a_reset_sandbox_create_and_release_nothing() -> Result<()> {
+    let world = at_rest("role", &with_policy("Recreate")).await?;
+    let since = world.last_call().await?;
+    let sandbox = format!("sandboxes/{ORGANIZATION}/dev");
+    world.sim.post(&sandbox, &json!({ "roleLost": true })).await?;
+    world.wait_condition("IngestionFlow", "d", "InventorySuspect", "True", "InventorySuspect").await?;
+    let flow = world.get("IngestionFlow", "d").await?.context("the flow")?;
+    assert_eq!(condition(&flow, "Ready").map(|ready| ready["status"].clone()), Some(json!("True")));
+    world.inventory_passes(2).await?;
+    world.sim.post(&sandbox, &json!({ "roleLost": false })).await?;
+    world
+        .until("the suspicion to end", async || {
+            let flow = world.get("IngestionFlow", "d").await?.unwrap_or_default();
+            Ok(condition(&flow, "InventorySuspect").is_none().then_some(()))
+        })
+        .await?;
+    world.wait_all_ready(4).await?;
+
+    world.sim.post(&sandbox, &json!({ "reset": true })).await?;
+    world.wait_condition("IngestionFlow", "d", "Stalled", "True", "SandboxReset").await?;
+    world.delete("IngestionFlow", "d").await?;
+    world.inventory_passes(2).await?;
+    ensure!(world.get("IngestionFlow", "d").await?.is_some(), "a flow in another sandbox is not released");
+    ensure!(world.calls(since).await?.iter().all(|call| !call.is_creating_post()), "nothing is created");
+    world.merge("IngestionFlow", "d", &json!({ "spec": { "deletionPolicy": "Retain" } })).await?;
+    world
+        .until("Retain to let it go", async || {
+            Ok(world.get("IngestionFlow", "d").await?.is_none().then_some(()))
+        })
+        .await?;
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hidden_flow_is_named_and_found_again_when_the_label_goes() -> Result<()> {
+    let world = at_rest("label", &with_policy("Recreate")).await?;
+    let id = world.id_of("IngestionFlow", "d", "flow").await?;
+    let since = world.last_call().await?;
+    world.sim.post(&format!("objects/{id}"), &json!({ "hidden": true })).await?;
+    world.wait_condition("IngestionFlow", "d", "Stalled", "True", "HiddenByAccessLabel").await?;
+    world.inventory_passes(2).await?;
+    world.sim.post(&format!("objects/{id}"), &json!({ "hidden": false })).await?;
+    world.wait_ready("IngestionFlow", "d").await?;
+    assert_eq!(world.id_of("IngestionFlow", "d", "flow").await?, id);
+    ensure!(world.calls(since).await?.iter().all(|call| !call.is_creating_post()), "nothing is created");
+    world.check_invariants().await
+}
