@@ -265,14 +265,9 @@ async fn a_chain_is_taken_over_once_and_approved_once_wherever_the_process_dies(
         documents: documents(&world, &chain),
     };
     let mut failures = Vec::new();
-    // A process that dies within a read leaves what one leaves that dies before its next write.
-    let is_write =
-        |name: &str| !name.contains(" GET ") && !name.contains("/ims/") && !name.contains("/validate");
-    for (index, name) in clean.exchanges.iter().enumerate().filter(|(_, name)| is_write(name)) {
-        for moment in Moment::ALL {
-            if let Err(problem) = taken_over_in_spite_of(Plan::Die(index, moment), &clean).await {
-                failures.push(format!("at {index} {moment:?} {name}: {problem}"));
-            }
+    for (plan, name) in super::deaths(&clean.exchanges, &Moment::ALL) {
+        if let Err(problem) = taken_over_in_spite_of(plan, &clean).await {
+            failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);

@@ -44,11 +44,9 @@ async fn a_chain_is_deleted_wherever_its_process_dies() {
     let chain = objects::chain("charges", "charges");
     let clean = deletion(&chain, Plan::Live).await.expect("a deletion without faults should end");
     let mut failures = Vec::new();
-    for (index, name) in clean.iter().enumerate() {
-        for moment in Moment::ALL {
-            if let Err(problem) = deletion(&chain, Plan::Die(index, moment)).await {
-                failures.push(format!("at {index} {moment:?} {name}: {problem}"));
-            }
+    for (plan, name) in super::deaths(&clean, &Moment::ALL) {
+        if let Err(problem) = deletion(&chain, plan).await {
+            failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);
@@ -56,31 +54,20 @@ async fn a_chain_is_deleted_wherever_its_process_dies() {
 
 #[tokio::test(start_paused = true)]
 async fn a_chain_deleted_while_it_is_made_leaves_nothing_behind() {
-    let plans = [
-        Plan::Notify,
-        |index| Plan::Die(index, Moment::Executed),
-        |index| Plan::Die(index, Moment::OnItsWay),
-    ];
-    deleted_while_made(&objects::chain("charges", "charges"), &plans).await;
+    deleted_while_made(&objects::chain("charges", "charges"), &Moment::ALL).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_chain_deleted_while_it_is_made_leaves_no_schema_and_no_dataset_where_spec_says_so() {
-    deleted_while_made(
-        &chain_that_keeps_nothing(),
-        &[Plan::Notify, |index| Plan::Die(index, Moment::Executed)],
-    )
-    .await;
+    deleted_while_made(&chain_that_keeps_nothing(), &[Moment::Executed]).await;
 }
 
-async fn deleted_while_made(chain: &[Value], plans: &[fn(usize) -> Plan]) {
+async fn deleted_while_made(chain: &[Value], moments: &[Moment]) {
     let clean = clean_run(&World::with(chain)).await;
     let mut failures = Vec::new();
-    for (index, name) in clean.exchanges.iter().enumerate() {
-        for plan in plans.iter().map(|plan| plan(index)) {
-            if let Err(problem) = delete_while_creating(chain, plan).await {
-                failures.push(format!("at {plan:?} {name}: {problem}"));
-            }
+    for (plan, name) in super::notices(&clean.exchanges).chain(super::deaths(&clean.exchanges, moments)) {
+        if let Err(problem) = delete_while_creating(chain, plan).await {
+            failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);
@@ -104,10 +91,9 @@ async fn a_managed_schema_and_dataset_go_too_where_spec_says_so_wherever_their_p
     let chain = chain_that_keeps_nothing();
     let clean = deletion(&chain, Plan::Live).await.expect("a deletion without faults should end");
     let mut failures = Vec::new();
-    for (index, name) in clean.iter().enumerate() {
-        let plan = Plan::Die(index, Moment::Executed);
+    for (plan, name) in super::deaths(&clean, &[Moment::Executed]) {
         if let Err(problem) = deletion(&chain, plan).await {
-            failures.push(format!("at {index} {name}: {problem}"));
+            failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);
@@ -164,12 +150,10 @@ async fn new_world(target: Target) -> World {
 async fn creation_survives(target: Target) {
     let clean = clean_run(&new_world(target).await).await;
     let mut failures = Vec::new();
-    for (index, name) in clean.exchanges.iter().enumerate() {
-        for moment in Moment::ALL {
-            let world = new_world(target).await;
-            if let Err(problem) = die_while_creating(&world, &clean, Plan::Die(index, moment)).await {
-                failures.push(format!("at {index} {moment:?} {name}: {problem}"));
-            }
+    for (plan, name) in super::deaths(&clean.exchanges, &Moment::ALL) {
+        let world = new_world(target).await;
+        if let Err(problem) = die_while_creating(&world, &clean, plan).await {
+            failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);

@@ -204,11 +204,9 @@ async fn applied_again(plan: Plan) -> Result<Vec<String>, String> {
 async fn a_flow_that_is_deleted_and_applied_again_reads_every_record_once_wherever_the_process_dies() {
     let clean = applied_again(Plan::Live).await.expect("a deletion without faults should end");
     let mut failures = Vec::new();
-    for (index, name) in clean.iter().enumerate() {
-        for moment in [Moment::Executed, Moment::OnItsWay] {
-            if let Err(problem) = applied_again(Plan::Die(index, moment)).await {
-                failures.push(format!("at {index} {moment:?} {name}: {problem}"));
-            }
+    for (plan, name) in super::deaths(&clean, &Moment::ALL) {
+        if let Err(problem) = applied_again(plan).await {
+            failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);

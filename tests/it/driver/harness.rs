@@ -247,6 +247,16 @@ impl World {
     /// Inventory rounds, an interval apart, each followed by passes over everything, until three in a row, a slow one among them, changed
     /// nothing.
     pub async fn keep(&self, process: &Process, inventory: &mut Inventory) -> Result<End, String> {
+        self.keep_only(&KINDS, process, inventory).await
+    }
+
+    /// The same with passes over some kinds, where the others have nothing to do.
+    pub async fn keep_only(
+        &self,
+        kinds: &[&str],
+        process: &Process,
+        inventory: &mut Inventory,
+    ) -> Result<End, String> {
         let mut still = 0;
         let mut last = BTreeMap::new();
         for round in 0..ROUNDS {
@@ -256,7 +266,8 @@ impl World {
                 () = process.tape.died() => return Ok(End::Died),
                 () = inventory.round(&process.cx) => {}
             }
-            for (kind, name) in self.order(Order::ParentsFirst, round) {
+            let objects = self.order(Order::ParentsFirst, round);
+            for (kind, name) in objects.into_iter().filter(|(kind, _)| kinds.contains(kind)) {
                 let outcome = match self.pass(process, kind, &name).await {
                     Pass::Died => return Ok(End::Died),
                     Pass::Ended(Err(obstacle)) => Some(obstacle.to_string()),

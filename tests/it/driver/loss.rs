@@ -278,7 +278,7 @@ async fn when_too_much_disappears_a_person_has_to_believe_it() {
     is_whole(&world).expect("the chain should be whole");
 }
 
-async fn lost_under(role: &str, plan: Plan) -> Result<Vec<String>, String> {
+async fn lost_under(role: &str, kinds: &[&str], plan: Plan) -> Result<Vec<String>, String> {
     let (world, maker, _) = world(&chain(RECREATE)).await;
     let world = world.approving();
     world.wait(Duration::from_hours(1)).await;
@@ -288,7 +288,7 @@ async fn lost_under(role: &str, plan: Plan) -> Result<Vec<String>, String> {
     let made = world.trace().len();
     let failed = |problem: String| format!("{problem}\n{}", world.trace().split_off(made).join("\n"));
     let former = world.process("first", plan);
-    let mut end = world.keep(&former, &mut Inventory::new(vec![None])).await.map_err(failed)?;
+    let mut end = world.keep_only(kinds, &former, &mut Inventory::new(vec![None])).await.map_err(failed)?;
     if plan != Plan::Live {
         if end != End::Died {
             return Err(failed("the exchange was never reached".to_owned()));
@@ -299,7 +299,7 @@ async fn lost_under(role: &str, plan: Plan) -> Result<Vec<String>, String> {
             inventory.round(&next.cx).await;
             request.await;
         }
-        end = world.keep(&next, &mut inventory).await.map_err(failed)?;
+        end = world.keep_only(kinds, &next, &mut inventory).await.map_err(failed)?;
     }
     if end != End::Settled {
         return Err(failed("not settled".to_owned()));
@@ -313,14 +313,12 @@ async fn lost_under(role: &str, plan: Plan) -> Result<Vec<String>, String> {
     Ok(world.trace().split_off(made))
 }
 
-async fn survives(role: &str, moments: &[Moment]) {
-    let clean = lost_under(role, Plan::Live).await.expect("a loss without faults should end");
+async fn survives(role: &str, kinds: &[&str], moments: &[Moment]) {
+    let clean = lost_under(role, kinds, Plan::Live).await.expect("a loss without faults should end");
     let mut failures = Vec::new();
-    for (index, name) in clean.iter().enumerate() {
-        for &moment in moments {
-            if let Err(problem) = lost_under(role, Plan::Die(index, moment)).await {
-                failures.push(format!("at {index} {moment:?} {name}: {problem}"));
-            }
+    for (plan, name) in super::deaths(&clean, moments) {
+        if let Err(problem) = lost_under(role, kinds, plan).await {
+            failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);
@@ -328,10 +326,10 @@ async fn survives(role: &str, moments: &[Moment]) {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_flow_is_made_again_once_wherever_the_process_dies() {
-    survives("flow", &[Moment::Executed, Moment::OnItsWay]).await;
+    survives("flow", &["IngestionFlow"], &Moment::ALL).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_mapping_set_is_made_again_once_wherever_the_process_dies() {
-    survives("mapping-set", &[Moment::Executed]).await;
+    survives("mapping-set", &["IngestionMapping", "IngestionFlow"], &[Moment::Executed]).await;
 }

@@ -194,18 +194,16 @@ pub(super) async fn survives<T: PartialEq + std::fmt::Debug>(
     let exchanges: Vec<String> = clean.trace().into_iter().filter(|line| line.starts_with("first")).collect();
     let wanted = stands(&clean);
     let mut failures = Vec::new();
-    for (index, name) in exchanges.iter().enumerate() {
-        for moment in Moment::ALL {
-            let problem = match change_under(before, after, Plan::Die(index, moment)).await {
-                Ok(world) if !world.violations().is_empty() => format!("{:?}", world.violations()),
-                Ok(world) if stands(&world) == wanted => continue,
-                Ok(world) => {
-                    format!("{:?} in the place of {wanted:?}\n{}", stands(&world), world.trace().join("\n"))
-                }
-                Err(problem) => problem,
-            };
-            failures.push(format!("at {index} {moment:?} {name}: {problem}"));
-        }
+    for (plan, name) in super::deaths(&exchanges, &Moment::ALL) {
+        let problem = match change_under(before, after, plan).await {
+            Ok(world) if !world.violations().is_empty() => format!("{:?}", world.violations()),
+            Ok(world) if stands(&world) == wanted => continue,
+            Ok(world) => {
+                format!("{:?} in the place of {wanted:?}\n{}", stands(&world), world.trace().join("\n"))
+            }
+            Err(problem) => problem,
+        };
+        failures.push(format!("{plan:?} {name}: {problem}"));
     }
     super::report(&failures);
 }

@@ -30,6 +30,24 @@ mod stale;
 mod tape;
 mod time;
 
+use tape::{Moment, Plan};
+
+/// The deaths at one of the exchanges that leave something of their own. A process dies with all its memory, so one that dies in a read, or
+/// before it sends a write, leaves what one leaves that dies in the write before.
+fn deaths<'a>(exchanges: &'a [String], moments: &'a [Moment]) -> impl Iterator<Item = (Plan, &'a str)> {
+    let is_write =
+        |name: &str| !name.contains(" GET ") && !name.contains("/ims/") && !name.contains("/validate");
+    let writes = exchanges.iter().enumerate().filter(move |(_, name)| is_write(name));
+    writes.flat_map(|(index, name)| {
+        moments.iter().map(move |moment| (Plan::Die(index, *moment), name.as_str()))
+    })
+}
+
+/// At each exchange, reads included, a living process meets what somebody does.
+fn notices(exchanges: &[String]) -> impl Iterator<Item = (Plan, &str)> {
+    exchanges.iter().enumerate().map(|(index, name)| (Plan::Notify(index), name.as_str()))
+}
+
 /// Fails with one line for every failure, and all of the first.
 fn report(failures: &[String]) {
     let Some(first) = failures.first() else { return };

@@ -101,11 +101,9 @@ async fn a_token_starts_one_run_wherever_the_process_dies() {
     let posts = clean.iter().filter(|line| line.ends_with("POST /flowservice/runs")).count();
     assert_eq!(posts, 1, "{clean:#?}");
     let mut failures = Vec::new();
-    for (index, name) in clean.iter().enumerate() {
-        for moment in Moment::ALL {
-            if let Err(problem) = served_in_spite_of(Plan::Die(index, moment)).await {
-                failures.push(format!("at {index} {moment:?} {name}: {problem}"));
-            }
+    for (plan, name) in super::deaths(&clean, &Moment::ALL) {
+        if let Err(problem) = served_in_spite_of(plan).await {
+            failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);

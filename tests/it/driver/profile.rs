@@ -70,21 +70,20 @@ async fn a_chain_is_made_in_profile_wherever_its_process_dies() {
     };
     assert_eq!(profile(&clean), full_profile());
     let mut failures = Vec::new();
-    for (index, name) in clean.trace().iter().enumerate() {
-        for moment in Moment::ALL {
-            let world = World::with(&before);
-            world.switches(&json!({ "secondDescriptorAllowed": true }));
-            world.api.apply(&in_profile(mapping.clone()));
-            let former = world.process("first", Plan::Die(index, moment));
-            let died = world.run(&former, Order::ParentsFirst).await;
-            let next = world.process("next", Plan::Live);
-            let end = world.run_after(&next, &former, Order::ParentsFirst).await;
-            arrive_late(&former).await;
-            let stands = (profile(&world), world.owned().values().copied().max());
-            if died != Ok(End::Died) || end != Ok(End::Settled) || stands != (full_profile(), Some(1)) {
-                let trace = world.trace().join("\n");
-                failures.push(format!("at {index} {moment:?} {name}: {end:?} {stands:?}\n{trace}"));
-            }
+    let exchanges = clean.trace();
+    for (plan, name) in super::deaths(&exchanges, &Moment::ALL) {
+        let world = World::with(&before);
+        world.switches(&json!({ "secondDescriptorAllowed": true }));
+        world.api.apply(&in_profile(mapping.clone()));
+        let former = world.process("first", plan);
+        let died = world.run(&former, Order::ParentsFirst).await;
+        let next = world.process("next", Plan::Live);
+        let end = world.run_after(&next, &former, Order::ParentsFirst).await;
+        arrive_late(&former).await;
+        let stands = (profile(&world), world.owned().values().copied().max());
+        if died != Ok(End::Died) || end != Ok(End::Settled) || stands != (full_profile(), Some(1)) {
+            let trace = world.trace().join("\n");
+            failures.push(format!("{plan:?} {name}: {end:?} {stands:?}\n{trace}"));
         }
     }
     super::report(&failures);

@@ -206,11 +206,9 @@ fn as_promised(world: &World, asked: Asked) -> Result<(), String> {
 async fn survives(asked: Asked, moments: &[Moment]) {
     let clean = replace_under(asked, Plan::Live).await.expect("a replacement without faults should end");
     let mut failures = Vec::new();
-    for (index, name) in clean.iter().enumerate() {
-        for &moment in moments {
-            if let Err(problem) = replace_under(asked, Plan::Die(index, moment)).await {
-                failures.push(format!("at {index} {moment:?} {name}: {problem}"));
-            }
+    for (plan, name) in super::deaths(&clean, moments) {
+        if let Err(problem) = replace_under(asked, plan).await {
+            failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);
@@ -269,11 +267,9 @@ async fn a_replacement_costs_the_writes_it_needs_and_no_more() {
 async fn a_replacement_that_is_reverted_at_any_exchange_ends_with_one_flow_on_the_former_source() {
     let clean = replace_under(MANUAL, Plan::Live).await.expect("a replacement without faults should end");
     let mut failures = Vec::new();
-    for (index, name) in clean.iter().enumerate() {
-        for plan in [Plan::Notify(index), Plan::Die(index, Moment::Executed)] {
-            if let Err(problem) = revert_at(plan).await {
-                failures.push(format!("at {plan:?} {name}: {problem}"));
-            }
+    for (plan, name) in super::notices(&clean).chain(super::deaths(&clean, &[Moment::Executed])) {
+        if let Err(problem) = revert_at(plan).await {
+            failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);
@@ -307,9 +303,9 @@ async fn a_replacement_is_given_up_wherever_the_process_dies_that_gives_it_up() 
         clean.iter().position(|line| line.ends_with("POST /flowservice/flows")).expect("a POST of the flow");
     let giving_up = give_up_under(made, Plan::Live).await.expect("giving up without faults should end");
     let mut failures = Vec::new();
-    for (index, name) in giving_up.iter().enumerate() {
-        if let Err(problem) = give_up_under(made, Plan::Die(index, Moment::Executed)).await {
-            failures.push(format!("at {index} {name}: {problem}"));
+    for (plan, name) in super::deaths(&giving_up, &[Moment::Executed]) {
+        if let Err(problem) = give_up_under(made, plan).await {
+            failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);
@@ -373,11 +369,9 @@ fn marker(world: &World, role: &str) -> Value {
 async fn a_chain_deleted_in_the_midst_of_a_replacement_leaves_nothing_behind() {
     let clean = replace_under(AUTOMATIC, Plan::Live).await.expect("a replacement without faults should end");
     let mut failures = Vec::new();
-    for (index, name) in clean.iter().enumerate() {
-        for plan in [Plan::Notify(index), Plan::Die(index, Moment::Executed)] {
-            if let Err(problem) = delete_at(plan).await {
-                failures.push(format!("at {plan:?} {name}: {problem}"));
-            }
+    for (plan, name) in super::notices(&clean).chain(super::deaths(&clean, &[Moment::Executed])) {
+        if let Err(problem) = delete_at(plan).await {
+            failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);
@@ -421,9 +415,9 @@ fn delete_all(api: &super::apiserver::ApiServer) {
 async fn a_flow_that_adobe_refuses_leaves_the_former_one_at_work_wherever_its_process_dies() {
     let clean = refused_under(Plan::Live).await.expect("a refusal should end");
     let mut failures = Vec::new();
-    for (index, name) in clean.iter().enumerate() {
-        if let Err(problem) = refused_under(Plan::Die(index, Moment::Executed)).await {
-            failures.push(format!("at {index} {name}: {problem}"));
+    for (plan, name) in super::deaths(&clean, &[Moment::Executed]) {
+        if let Err(problem) = refused_under(plan).await {
+            failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);

@@ -122,17 +122,15 @@ async fn a_rotation_ends_with_the_new_key_and_without_a_probe_wherever_its_proce
     let mut failures = Vec::new();
     for key in [NEW_KEY, BAD_KEY] {
         let (clean, applied) = rotation(key, Plan::Live).await.expect("a rotation without faults should end");
-        for (index, name) in clean.iter().enumerate() {
-            for moment in Moment::ALL {
-                match rotation(key, Plan::Die(index, moment)).await {
-                    Ok((_, base)) => {
-                        let hash = |base: &Value| text(base, "/status/credentialsHash");
-                        if hash(&base) != hash(&applied) || says(&base, "Ready") != says(&applied, "Ready") {
-                            failures.push(format!("{key} at {index} {moment:?} {name}: {base}"));
-                        }
+        for (plan, name) in super::deaths(&clean, &Moment::ALL) {
+            match rotation(key, plan).await {
+                Ok((_, base)) => {
+                    let hash = |base: &Value| text(base, "/status/credentialsHash");
+                    if hash(&base) != hash(&applied) || says(&base, "Ready") != says(&applied, "Ready") {
+                        failures.push(format!("{key} {plan:?} {name}: {base}"));
                     }
-                    Err(problem) => failures.push(format!("{key} at {index} {moment:?} {name}: {problem}")),
                 }
+                Err(problem) => failures.push(format!("{key} {plan:?} {name}: {problem}")),
             }
         }
     }
@@ -222,25 +220,21 @@ async fn what_a_dead_process_left_of_a_trial_goes_with_the_base() {
     for policy in ["Delete", "Retain"] {
         let clean = rotation(NEW_KEY, Plan::Live).await.expect("a rotation without faults should end").0;
         let mut failures = Vec::new();
-        for (index, name) in clean.iter().enumerate() {
-            for moment in Moment::ALL {
-                let world = World::with(&[with(objects::base("eu"), "/deletionPolicy", json!(policy))]);
-                let maker = world.process("maker", Plan::Live);
-                assert_eq!(world.run(&maker, Order::ParentsFirst).await, Ok(End::Settled));
-                rotate(&world, NEW_KEY);
-                let first = world.process("first", Plan::Die(index, moment));
-                let _died = world.run(&first, Order::ParentsFirst).await;
-                world.api.delete("StripeBaseConnection", "eu");
-                let next = world.process("next", Plan::Live);
-                let end = world.run_after(&next, &first, Order::ParentsFirst).await;
-                let left: Vec<String> = world.owned().into_keys().map(|(_, role)| role).collect();
-                let kept: &[&str] = if policy == "Retain" { &["connection"] } else { &[] };
-                if end != Ok(End::Settled) || left != kept {
-                    let trace = world.trace().join("\n");
-                    failures.push(format!(
-                        "{policy} at {index} {moment:?} {name}: {end:?}, left {left:?}\n{trace}"
-                    ));
-                }
+        for (plan, name) in super::deaths(&clean, &Moment::ALL) {
+            let world = World::with(&[with(objects::base("eu"), "/deletionPolicy", json!(policy))]);
+            let maker = world.process("maker", Plan::Live);
+            assert_eq!(world.run(&maker, Order::ParentsFirst).await, Ok(End::Settled));
+            rotate(&world, NEW_KEY);
+            let first = world.process("first", plan);
+            let _died = world.run(&first, Order::ParentsFirst).await;
+            world.api.delete("StripeBaseConnection", "eu");
+            let next = world.process("next", Plan::Live);
+            let end = world.run_after(&next, &first, Order::ParentsFirst).await;
+            let left: Vec<String> = world.owned().into_keys().map(|(_, role)| role).collect();
+            let kept: &[&str] = if policy == "Retain" { &["connection"] } else { &[] };
+            if end != Ok(End::Settled) || left != kept {
+                let trace = world.trace().join("\n");
+                failures.push(format!("{policy} {plan:?} {name}: {end:?}, left {left:?}\n{trace}"));
             }
         }
         super::report(&failures);

@@ -1,9 +1,8 @@
 //! The order of exchanges: every request of one process, to either side, passes here and can be cut off.
 //!
-//! A process that dies loses all its memory, so what a crash leaves behind is which requests were executed. Three moments tell them
-//! apart: the request was never sent; it was executed and the answer never read; it was on its way and is executed only when the next
-//! process is at work. A crash after an answer was read and before the next request leaves what the first moment of that next request
-//! leaves.
+//! A process that dies loses all its memory, so what a crash leaves behind is which requests were executed. Two moments tell them apart: the
+//! request was executed and the answer never read; it was on its way and is executed only when the next process is at work. A crash before
+//! a request is sent leaves what a crash leaves in the exchange before it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,8 +14,6 @@ use tokio::sync::Notify;
 /// When a process dies, or is stopped, within an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// Before the request is sent.
-    Before,
     /// After it was executed and before the answer is read.
     Executed,
     /// Before it is executed, while it is on its way.
@@ -25,7 +22,7 @@ pub enum Moment {
 
 impl Moment {
     /// All moments.
-    pub const ALL: [Self; 3] = [Self::Before, Self::Executed, Self::OnItsWay];
+    pub const ALL: [Self; 2] = [Self::Executed, Self::OnItsWay];
 }
 
 /// What happens to one process.
@@ -109,7 +106,6 @@ impl Tape {
     pub async fn exchange<T: Send + 'static>(&self, name: String, execute: BoxFuture<'static, T>) -> T {
         let (index, plan) = self.begin(&name);
         match plan {
-            Plan::Die(at, Moment::Before) if at == index => {}
             Plan::Die(at, Moment::Executed) if at == index => {
                 let _unread = execute.await;
             }
