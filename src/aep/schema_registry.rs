@@ -64,13 +64,26 @@ impl Session {
     /// The resources of one kind with a title: `GET /tenant/{kind}?property=title==…`, whole objects, to the end. Titles are unique
     /// over all resource types of a tenant, so there is at most one, but the filter only narrows; compare the titles.
     pub async fn find_resources(&self, kind: ResourceKind, title: &str) -> Result<Vec<Resource>, Error> {
+        self.all_resources(kind, Some(("property", &format!("title=={title}")))).await
+    }
+
+    /// All resources of one kind that the tenant has, whole objects, to the end.
+    pub async fn list_resources(&self, kind: ResourceKind) -> Result<Vec<Resource>, Error> {
+        self.all_resources(kind, None).await
+    }
+
+    async fn all_resources(
+        &self,
+        kind: ResourceKind,
+        filter: Option<(&str, &str)>,
+    ) -> Result<Vec<Resource>, Error> {
         let operation = Operation::new("list", kind.collection());
-        let condition = format!("title=={title}");
         let mut found: Vec<Resource> = Vec::new();
         let mut seen = HashSet::new();
         let mut start: Option<String> = None;
         for _ in 0..MOST_PAGES {
-            let mut query = vec![("property", condition.as_str()), ("orderby", "title"), ("limit", PAGE)];
+            let mut query: Vec<_> =
+                filter.into_iter().chain([("orderby", "title"), ("limit", PAGE)]).collect();
             query.extend(start.as_deref().map(|start| ("start", start)));
             let call = Call::read(operation, tenant(kind), Lane::LookUp).accept(LIST).query(&query).large();
             let answer = self.send(call).await?;
