@@ -100,7 +100,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let server = http::serve(args.http_addr, health.clone(), Page::new(&cx.metrics, sources))
         .await
         .map_err(|error| Error::Http(args.http_addr, error))?;
-    info!(cluster_id = cx.settings.cluster_id, aep_url = args.aep_url, "operator started");
+    info!(cluster_id = cx.settings.cluster_id, aep_url = args.endpoints.aep_url, "operator started");
     tokio::select! {
         result = tenure.serve(cx, &args, health, stop) => result,
         result = server => {
@@ -230,12 +230,9 @@ async fn context(
     };
     let transport = aep::HttpTransport::new(CONNECT).map_err(|error| Error::Aep(Box::new(error)))?;
     let settings = aep::Settings {
-        aep_url: args.aep_url.clone(),
-        ims_url: args.ims_url.clone(),
-        allow_http: args.allow_http,
         requests_per_second: args.requests_per_second,
         call_deadline: args.call_deadline,
-        ..aep::Settings::default()
+        ..args.endpoints.settings()
     };
     let metrics = Metrics::default();
     let aep = Aep::observed(settings, Arc::new(transport), Arc::new(metrics.clone()))
