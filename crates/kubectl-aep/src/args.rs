@@ -237,6 +237,18 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_documentation_names_every_command_and_exit_code() {
+        let page = include_str!("../../../docs/kubectl.md");
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(page.contains(&format!("`{name}")), "{name}");
+        }
+        for code in [0, 1, 2, 3, 10] {
+            assert!(page.contains(&format!("\n| {code} |")), "{code}");
+        }
+    }
+
+    #[test]
     fn a_preview_takes_a_mapping_from_exactly_one_place() {
         let tried = |more: &[&str]| {
             let line = ["kubectl-aep", "preview", "--record", "r.json"].iter().chain(more);

@@ -42,7 +42,7 @@ struct Chain {
     tenant: String,
 }
 
-/// The manifests, references first.
+/// The manifests, references first. What custom resources of the namespace have already is referred to and not written again.
 pub async fn manifests(client: &Client, args: &args::Export) -> Result<Vec<Value>> {
     ensure!(is_uuid(&args.flow_id), "{} is no id of a dataflow: it is a UUID", args.flow_id);
     let namespace = namespace(client, args);
@@ -57,6 +57,8 @@ pub async fn manifests(client: &Client, args: &args::Export) -> Result<Vec<Value
         Role::SourceConnection,
         &chain.source.meta.id,
     );
+    let mappings = cluster.list::<IngestionMapping>(namespace).await?;
+    let mapping = owner(&mappings, Role::MappingSet, &chain.set.id);
     let base_name = base.as_ref().unwrap_or(&name);
     let source_name = source.as_ref().unwrap_or(&name);
     let mut manifests = Vec::new();
@@ -67,8 +69,12 @@ pub async fn manifests(client: &Client, args: &args::Export) -> Result<Vec<Value
         let spec = source_spec(base_name, &chain)?;
         manifests.push(object::<StripeSourceConnection>(&name, namespace, &spec)?);
     }
-    manifests.push(object::<IngestionMapping>(&name, namespace, &mapping_spec(source_name, &chain)?)?);
-    let spec = flow_spec((source_name, &name), &chain, args.manage_dataset)?;
+    if mapping.is_none() {
+        let spec = mapping_spec(source_name, &chain)?;
+        manifests.push(object::<IngestionMapping>(&name, namespace, &spec)?);
+    }
+    let mapping_name = mapping.as_ref().unwrap_or(&name);
+    let spec = flow_spec((source_name, mapping_name), &chain, args.manage_dataset)?;
     manifests.push(object::<IngestionFlow>(&name, namespace, &spec)?);
     Ok(manifests)
 }

@@ -44,7 +44,8 @@ async fn an_export_is_a_whole_chain_that_says_only_what_is_there_and_is_always_t
 #[tokio::test(flavor = "multi_thread")]
 async fn an_adopted_chain_is_approved_object_by_object_and_nothing_is_made() -> Result<()> {
     let world = World::start("pladopt").await?;
-    let chain = Person::of(&world)?.chain().await?;
+    let person = Person::of(&world)?;
+    let chain = person.chain().await?;
     let upstream = world.upstream().await?.len();
     let line = ["adopt", &chain.flow, "--sandbox", "dev", "--name", "hand"];
     let unasked = aep(&world, &line).await?;
@@ -77,5 +78,16 @@ async fn an_adopted_chain_is_approved_object_by_object_and_nothing_is_made() -> 
     assert_eq!(world.upstream().await?.len(), upstream, "nothing is made");
     let again = aep(&world, &["export", &chain.flow, "--sandbox", "dev"]).await?;
     assert!(again.code == 1 && again.err.contains("managed already"), "{again:?}");
+
+    // Another dataflow of the same account and mapping set: what is there is referred to.
+    let source = person.source(&chain.base).await?;
+    let target = person.target(&chain.dataset, &chain.schema).await?;
+    let flow = person.flow(&source, &target, &chain.mapping).await?;
+    let more = aep(&world, &["export", &flow, "--sandbox", "dev", "--name", "more"]).await?;
+    let more: Vec<Value> = serde_saphyr::from_multiple(&more.out)?;
+    let kinds: Vec<&Value> = more.iter().map(|manifest| &manifest["kind"]).collect();
+    assert_eq!(kinds, [KINDS[1], KINDS[3]]);
+    assert_eq!(more[0]["spec"]["baseConnectionRef"]["name"], "hand");
+    assert_eq!(more[1]["spec"]["mappingRef"]["name"], "hand");
     world.check_invariants().await
 }

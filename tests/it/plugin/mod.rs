@@ -1,6 +1,7 @@
 //! `kubectl aep` as people run it: the built binary against a real control plane, a running operator and the simulator.
 
 mod adopt;
+mod krew;
 mod orphans;
 mod plan;
 mod preview;

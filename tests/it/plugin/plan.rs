@@ -7,7 +7,7 @@ use super::{aep, file, writes};
 use crate::support::World;
 use crate::support::by_hand::Person;
 use crate::support::commands::quiet_chain;
-use crate::support::objects::{base, chain, with};
+use crate::support::objects::{base, chain, source, with};
 use crate::support::world::KINDS;
 
 /// Plans manifests, and gives the plans of the objects in the order of their references.
@@ -96,6 +96,49 @@ async fn a_plan_of_what_is_applied_shows_no_change_and_one_of_a_change_shows_wha
     }
     assert!(lines.iter().all(|line| !line.starts_with("POST") && !line.contains("source")), "{lines:?}");
     world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_more_grows_the_schema_first_and_another_source_replaces_the_flow() -> Result<()> {
+    let world = quiet_chain("plgrow").await?;
+    world.apply(&source("d", "c", "prices")).await?;
+    world.wait_ready(KINDS[1], "d").await?;
+    let [_, _, mapping, flow] = prices();
+    let row = json!([{ "source": "data.livemode", "destination": "_{TENANT_ID}.prices_data.is_live", "xdmType": "Boolean" }]);
+    let changed =
+        [with(mapping, "/mappings", row), with(flow, "/sourceConnectionRef", json!({ "name": "d" }))];
+    let before = world.last_call().await?;
+    let plans = plan(&world, &changed, 10).await?;
+    let calls: Vec<(&Value, &Value)> = plans[0]["calls"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|call| (&call["action"], &call["role"]))
+        .collect();
+    let told = [("patch", "field-group"), ("put", "mapping-set")].map(|(a, r)| (json!(a), json!(r)));
+    assert_eq!(calls, told.iter().map(|(a, r)| (a, r)).collect::<Vec<_>>(), "{plans:#?}");
+    assert!(plans[0]["calls"][0]["request"].to_string().contains("/tenant/fieldgroups/"), "{plans:#?}");
+    assert_eq!(plans[1]["outcome"], "NeedsApproval", "{plans:#?}");
+    assert_eq!(plans[1]["pending"]["kind"], "Replace", "{plans:#?}");
+    let folder = tempfile::tempdir()?;
+    let path = file(folder.path(), &changed)?.to_string_lossy().into_owned();
+    let table = aep(&world, &["plan", "-f", &path]).await?;
+    for word in ["needs approval", "Replace", "field-group", "then", "mapping-set"] {
+        assert!(table.out.contains(word), "{word}:\n{}", table.out);
+    }
+    assert_eq!(writes(&world, before).await?, Vec::<String>::new());
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_cannot_be_made_is_no_plan() -> Result<()> {
+    let mut world = quiet_chain("pldown").await?;
+    world.sim.process().kill()?;
+    let folder = tempfile::tempdir()?;
+    let path = file(folder.path(), &prices())?.to_string_lossy().into_owned();
+    let said = aep(&world, &["plan", "-f", &path]).await?;
+    assert!(said.code == 1 && said.out.is_empty() && said.err.contains("cannot be planned"), "{said:?}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

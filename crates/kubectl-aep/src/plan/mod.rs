@@ -17,7 +17,7 @@ use aep_operator::api::status::{CommonStatus, Pending};
 use aep_operator::controller::managed::Managed;
 use aep_operator::controller::reconcile;
 use aep_operator::domain::outcome::{Class, Obstacle};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use kube::{Client, ResourceExt};
 use serde::Serialize;
 use serde_json::Value;
@@ -175,7 +175,7 @@ impl Planner {
         let common = after.status().map(K::common).cloned().unwrap_or_default();
         match result {
             Ok(_) => plan.note = reported_drift(&common),
-            Err(obstacle) => self.obstructed(&mut plan, object, (obstacle, common.pending), &refused).await,
+            Err(obstacle) => self.obstructed(&mut plan, object, obstacle, &refused).await?,
         }
         Ok(plan)
     }
@@ -185,23 +185,33 @@ impl Planner {
         &self,
         plan: &mut ObjectPlan,
         object: &K,
-        (obstacle, pending): (Obstacle, Option<Pending>),
+        obstacle: Obstacle,
         refused: &[Refused],
-    ) {
-        if pending.is_some() {
+    ) -> Result<()> {
+        if let Some(pending) = obstacle.pending {
             plan.outcome = Outcome::NeedsApproval;
-            plan.pending = pending;
-        } else if !refused.is_empty() {
+            plan.pending = Some(*pending);
+            return Ok(());
+        }
+        if !refused.is_empty() {
             plan.outcome = Outcome::Changes;
             plan.calls = self.calls(object, refused).await;
-        } else if obstacle.class == Class::Blocked {
-            plan.outcome = Outcome::Waits;
-            plan.calls = follow::creations(object);
-            plan.note = Some(obstacle.message);
-        } else {
-            plan.outcome = Outcome::Refused;
-            plan.note = Some(obstacle.to_string());
+            return Ok(());
         }
+        plan.outcome = match obstacle.class {
+            Class::Blocked | Class::Ambiguous => Outcome::Waits,
+            Class::Unavailable if is_under_way(obstacle.reason) => Outcome::Waits,
+            Class::Invalid | Class::Denied | Class::Gone | Class::Bug => Outcome::Refused,
+            // Nothing is known then, and another try may tell.
+            Class::Limited | Class::Unavailable | Class::Conflict => {
+                bail!("{} {}/{} cannot be planned: {obstacle}", plan.kind, plan.namespace, plan.name)
+            }
+        };
+        if plan.outcome == Outcome::Waits {
+            plan.calls = follow::creations(object);
+        }
+        plan.note = Some(obstacle.message);
+        Ok(())
     }
 
     /// The refused writes, then what follows them.
@@ -217,6 +227,11 @@ impl Planner {
 fn reported_drift(common: &CommonStatus) -> Option<String> {
     let synced = find(&common.conditions, ConditionType::Synced)?;
     (synced.reason == Reason::DriftReported.as_str()).then(|| synced.message.clone())
+}
+
+/// Whether something upstream has to end first, by itself.
+fn is_under_way(reason: Reason) -> bool {
+    matches!(reason, Reason::Progressing | Reason::UpstreamBusy)
 }
 
 /// Why the operator would not touch the object.
