@@ -121,7 +121,7 @@ pub fn preview(shown: &Shown) -> String {
 
 /// What would become of each object: one line per call.
 pub fn plans(plans: &[ObjectPlan]) -> String {
-    let mut table = table(["object", "outcome", "action", "upstream", "differences"]);
+    let mut table = table(["object", "outcome", "action", "upstream", "details"]);
     for plan in plans {
         let object = format!("{}\n{}/{}", plan.kind, plan.namespace, plan.name);
         let outcome = plan.outcome.as_str();
@@ -171,7 +171,7 @@ pub fn problems(items: &[Item]) -> Option<Table> {
 /// One document, for programs.
 pub fn document<T: Serialize>(value: &T, output: Output) -> Result<String> {
     Ok(match output {
-        Output::Yaml => serde_saphyr::to_string(value)?,
+        Output::Yaml => serde_saphyr::to_string(value)?.trim_end().to_owned(),
         Output::Json | Output::Table => serde_json::to_string_pretty(value)?,
     })
 }

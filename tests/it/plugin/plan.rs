@@ -59,6 +59,9 @@ async fn a_plan_of_what_is_applied_shows_no_change_and_one_of_a_change_shows_wha
     assert!(same.iter().all(|plan| plan["outcome"] == "NoChange"), "{same:#?}");
 
     let [base, source, mapping, flow] = prices();
+    let stopped = plan(&world, &[with(flow.clone(), "/enabled", json!(false))], 10).await?;
+    assert_eq!(stopped[0]["calls"][0]["action"], "action", "{stopped:#?}");
+    assert!(stopped[0]["calls"][0]["differences"].to_string().contains("enabled"), "{stopped:#?}");
     let row = json!([{ "source": "upper(data.currency)", "destination": "_{TENANT_ID}.prices_data.currency", "type": "Expression" }]);
     let changed = [
         with(base, "/displayName", json!("Stripe EU")),

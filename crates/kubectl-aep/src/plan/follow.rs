@@ -113,7 +113,7 @@ pub fn joined(refused: &[Refused], mut following: Vec<Call>) -> Vec<Call> {
 /// A write that was seen; what was foreseen of it is taken from `following`.
 fn seen(write: &Refused, following: &mut Vec<Call>) -> Option<Call> {
     let (role, id) = target(&write.path)?;
-    let action = action(&write.method);
+    let action = action(&write.method, id.is_some());
     let foreseen = following.iter().position(|call| call.role == role);
     // A creation beside an object that exists is another one: the trial of a new key, or the new one of a replacement.
     let is_another = action == "create" && foreseen.is_some_and(|at| following[at].action != "create");
@@ -121,14 +121,17 @@ fn seen(write: &Refused, following: &mut Vec<Call>) -> Option<Call> {
     Some(Call {
         action,
         role: if is_another && role == Role::Connection { Role::Probe } else { role },
-        id,
+        // A path holds some ids encoded; a creation beside an object has none.
+        id: told.as_ref().and_then(|told| told.id.clone()).or(id),
         request: Some(format!("{} {}", write.method, write.path)),
         differences: told.map(|told| told.differences).unwrap_or_default(),
     })
 }
 
-fn action(method: &str) -> &'static str {
+fn action(method: &str, exists: bool) -> &'static str {
     match method {
+        // A flow is enabled and disabled by a POST below it.
+        "POST" if exists => "action",
         "POST" => "create",
         "PUT" => "put",
         "DELETE" => "delete",
@@ -200,6 +203,15 @@ mod tests {
         let calls = joined(&[refused], steps(vec![fact(Role::Connection, drifted())], &External::new()));
         let told: Vec<_> = calls.iter().map(|call| (call.action, call.role)).collect();
         assert_eq!(told, [("create", Role::Probe), ("patch", Role::Connection)]);
+    }
+
+    #[test]
+    fn a_flow_that_is_disabled_is_not_created() {
+        let path = "/data/foundation/flowservice/flows/f-1/action".to_owned();
+        let refused = Refused { method: "POST".into(), path };
+        let calls = joined(&[refused], steps(vec![fact(Role::Flow, drifted())], &External::new()));
+        let told: Vec<_> = calls.iter().map(|call| (call.action, call.id.as_deref())).collect();
+        assert_eq!(told, [("action", Some("f-1"))]);
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Call {
-    /// `create`, `patch`, `put` or `delete`.
+    /// `create`, `patch`, `put`, `delete`, or `action` for a flow that is enabled or disabled.
     pub action: &'static str,
     /// What the upstream object is to the custom resource.
     pub role: Role,
