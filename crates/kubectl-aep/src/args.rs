@@ -32,8 +32,8 @@ pub enum Command {
     /// What follows is told by the operator's plan from what is upstream now.
     ///
     /// What it can not know: ids of objects that are not created yet and what depends on them, such as the checks of an object whose
-    /// reference does not exist; that flows are patched to the new version of a mapping; what other people change in between; what
-    /// Adobe refuses; and settings of the operator other than their defaults. Objects of other kinds in the files, such as Secrets, are left out and have to exist.
+    /// reference does not exist; what other people change in between; what Adobe refuses; and settings of the operator other than
+    /// their defaults. Objects of other kinds in the files, such as Secrets, are left out and have to exist.
     ///
     /// Exit codes: 0 nothing changes; 10 something changes or waits for approval; 3 an object would be refused.
     Plan(Plan),

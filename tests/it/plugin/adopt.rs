@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{aep, writes};
+use super::{aep, answering, writes};
 use crate::support::World;
 use crate::support::by_hand::Person;
 use crate::support::world::{KINDS, external_id};
@@ -48,10 +48,13 @@ async fn an_adopted_chain_is_approved_object_by_object_and_nothing_is_made() -> 
     let chain = person.chain().await?;
     let upstream = world.upstream().await?.len();
     let line = ["adopt", &chain.flow, "--sandbox", "dev", "--name", "hand"];
-    let unasked = aep(&world, &line).await?;
-    assert!(unasked.code == 1 && unasked.err.contains("nothing was applied"), "{unasked:?}");
+    for answer in ["", "n\n"] {
+        let declined = answering(&world, &line, answer).await?;
+        assert!(declined.out.contains(&chain.flow), "it was shown: {declined:?}");
+        assert!(declined.code == 1 && declined.err.contains("nothing was applied"), "{declined:?}");
+    }
     assert!(world.list(KINDS[0]).await?.is_empty(), "nobody said yes");
-    let adopted = aep(&world, &[line.as_slice(), &["--yes"]].concat()).await?;
+    let adopted = answering(&world, &line, "y\n").await?;
     assert_eq!(adopted.code, 0, "{adopted:?}");
     for kind in KINDS {
         let next = format!("kubectl aep approve {kind}/hand -n {}", world.namespace);
@@ -89,5 +92,8 @@ async fn an_adopted_chain_is_approved_object_by_object_and_nothing_is_made() -> 
     assert_eq!(kinds, [KINDS[1], KINDS[3]]);
     assert_eq!(more[0]["spec"]["baseConnectionRef"]["name"], "hand");
     assert_eq!(more[1]["spec"]["mappingRef"]["name"], "hand");
+    let unasked = aep(&world, &["adopt", &flow, "--sandbox", "dev", "--name", "more", "--yes"]).await?;
+    assert!(unasked.code == 0 && !unasked.err.contains('?'), "{unasked:?}");
+    assert!(world.get(KINDS[3], "more").await?.is_some());
     world.check_invariants().await
 }

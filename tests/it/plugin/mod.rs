@@ -8,9 +8,11 @@ mod preview;
 mod steer;
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use crate::support::World;
@@ -34,16 +36,27 @@ impl Said {
 
 /// Runs the plugin in the namespace and with the endpoints of a world.
 async fn aep(world: &World, args: &[&str]) -> Result<Said> {
-    let output = Command::new(testbed::binaries::plugin()?)
+    answering(world, args, "").await
+}
+
+/// The same for a plugin that asks something.
+async fn answering(world: &World, args: &[&str], answer: &str) -> Result<Said> {
+    let mut plugin = Command::new(testbed::binaries::plugin()?)
         .args(args)
         .args(["--namespace", &world.namespace])
         .env("KUBECONFIG", world.plane.kubeconfig())
         .env("AEP_URL", world.sim.aep_url())
         .env("IMS_URL", world.sim.ims_url())
         .env("ALLOW_HTTP", "true")
-        .stdin(std::process::Stdio::null())
-        .output()
-        .await?;
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut input = plugin.stdin.take().context("the plugin reads")?;
+    // One that asks nothing may have ended before.
+    let _unread = input.write_all(answer.as_bytes()).await;
+    drop(input);
+    let output = plugin.wait_with_output().await?;
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).context("the plugin prints text");
     let said = Said {
         code: output.status.code().context("the plugin was not killed")?,

@@ -87,6 +87,7 @@ async fn a_plan_of_what_is_applied_shows_no_change_and_one_of_a_change_shows_wha
     let (action, request, differences) = told(2);
     assert!(action.contains("put") && request.contains("PUT"), "{plans:#?}");
     assert!(differences.contains("prices_data.currency"), "{differences}");
+    assert!(plans[2]["note"].as_str().is_some_and(|note| note.contains("IngestionFlow c")), "{}", plans[2]);
     let (action, request, differences) = told(3);
     assert!(action.contains("patch") && request.contains(&flow_id), "{plans:#?}");
     assert!(differences.contains("interval") && differences.contains('6'), "{differences}");

@@ -196,6 +196,7 @@ impl Planner {
         if !refused.is_empty() {
             plan.outcome = Outcome::Changes;
             plan.calls = self.calls(object, refused).await;
+            plan.note = self.next_version(object, &plan.calls).await;
             return Ok(());
         }
         plan.outcome = match obstacle.class {
@@ -212,6 +213,15 @@ impl Planner {
         }
         plan.note = Some(obstacle.message);
         Ok(())
+    }
+
+    /// What a new version of a mapping set means: nothing, before flows are patched to it.
+    async fn next_version<K: Managed>(&self, object: &K, calls: &[Call]) -> Option<String> {
+        if !calls.iter().any(|call| call.action == "put") {
+            return None;
+        }
+        let flows = object.dependents(&self.reach.cx).await.ok()?;
+        (!flows.is_empty()).then(|| format!("patched to the new version after that: {}", flows.join(", ")))
     }
 
     /// The refused writes, then what follows them.
