@@ -79,8 +79,8 @@ impl Session {
         Ok(found)
     }
 
-    /// The data sets that have a tag, whatever its values, to the end of the list.
-    pub async fn list_data_sets_tagged(&self, key: &str) -> Result<Vec<DataSet>, Error> {
+    /// The data sets that have a tag, whatever its value, to the end of the list.
+    pub async fn list_tagged_data_sets(&self, key: &str) -> Result<Vec<DataSet>, Error> {
         let mut found = self.all_data_sets(("tags", &format!("{key}:*"))).await?;
         found.retain(|data_set| data_set.tags.contains_key(key));
         Ok(found)

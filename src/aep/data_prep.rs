@@ -128,18 +128,19 @@ impl Session {
         self.all_mapping_sets(Some(("name", name))).await
     }
 
-    /// Lists all mapping sets of the sandbox, each in one version, to the end.
+    /// Lists all mapping sets of the sandbox, each in its newest version, to the end.
     pub async fn list_mapping_sets(&self) -> Result<Vec<MappingSet>, Error> {
         self.all_mapping_sets(None).await
     }
 
-    async fn all_mapping_sets(&self, filter: Option<(&str, &str)>) -> Result<Vec<MappingSet>, Error> {
+    async fn all_mapping_sets(&self, narrow: Option<(&str, &str)>) -> Result<Vec<MappingSet>, Error> {
         let mut found = Vec::new();
         let mut seen = HashSet::new();
         let mut start = 0;
         loop {
             let (limit, offset) = (PAGE.to_string(), start.to_string());
-            let query: Vec<_> = filter.into_iter().chain([("limit", &*limit), ("start", &*offset)]).collect();
+            let query: Vec<_> =
+                narrow.into_iter().chain([("limit", limit.as_str()), ("start", offset.as_str())]).collect();
             let call =
                 Call::read(Operation::new("list", RESOURCE), sets(), Lane::LookUp).query(&query).large();
             let answer = self.send(call).await?;

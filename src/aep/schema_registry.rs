@@ -64,26 +64,22 @@ impl Session {
     /// The resources of one kind with a title: `GET /tenant/{kind}?property=title==…`, whole objects, to the end. Titles are unique
     /// over all resource types of a tenant, so there is at most one, but the filter only narrows; compare the titles.
     pub async fn find_resources(&self, kind: ResourceKind, title: &str) -> Result<Vec<Resource>, Error> {
-        self.all_resources(kind, Some(("property", &format!("title=={title}")))).await
+        self.all_resources(kind, Some(&format!("title=={title}"))).await
     }
 
-    /// All resources of one kind that the tenant has, whole objects, to the end.
+    /// All resources of one kind that the tenant made, whole objects, to the end.
     pub async fn list_resources(&self, kind: ResourceKind) -> Result<Vec<Resource>, Error> {
         self.all_resources(kind, None).await
     }
 
-    async fn all_resources(
-        &self,
-        kind: ResourceKind,
-        filter: Option<(&str, &str)>,
-    ) -> Result<Vec<Resource>, Error> {
+    async fn all_resources(&self, kind: ResourceKind, narrow: Option<&str>) -> Result<Vec<Resource>, Error> {
         let operation = Operation::new("list", kind.collection());
         let mut found: Vec<Resource> = Vec::new();
         let mut seen = HashSet::new();
         let mut start: Option<String> = None;
         for _ in 0..MOST_PAGES {
-            let mut query: Vec<_> =
-                filter.into_iter().chain([("orderby", "title"), ("limit", PAGE)]).collect();
+            let mut query = vec![("orderby", "title"), ("limit", PAGE)];
+            query.extend(narrow.map(|condition| ("property", condition)));
             query.extend(start.as_deref().map(|start| ("start", start)));
             let call = Call::read(operation, tenant(kind), Lane::LookUp).accept(LIST).query(&query).large();
             let answer = self.send(call).await?;

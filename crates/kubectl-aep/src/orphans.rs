@@ -151,7 +151,7 @@ async fn everything(site: &Site) -> Result<Vec<Object>> {
     for kind in [ResourceKind::FieldGroup, ResourceKind::Schema] {
         all.extend(session.list_resources(kind).await?.into_iter().map(Object::Resource));
     }
-    all.extend(session.list_data_sets_tagged(MARKER_TAG).await?.into_iter().map(Object::DataSet));
+    all.extend(session.list_tagged_data_sets(MARKER_TAG).await?.into_iter().map(Object::DataSet));
     Ok(all)
 }
 
