@@ -138,9 +138,9 @@ pub struct Preview {
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,
-    /// How Adobe is reached.
+    /// Where Adobe is.
     #[command(flatten)]
-    pub reach: Reach,
+    pub endpoints: Endpoints,
 }
 
 /// Arguments of `orphans`.
@@ -187,9 +187,9 @@ pub struct Export {
     /// Take the dataset over as well, instead of only writing to it.
     #[arg(long)]
     pub manage_dataset: bool,
-    /// How Adobe is reached.
+    /// Where Adobe is.
     #[command(flatten)]
-    pub reach: Reach,
+    pub endpoints: Endpoints,
 }
 
 /// Arguments of `adopt`.

@@ -46,7 +46,7 @@ struct Chain {
 pub async fn manifests(client: &Client, args: &args::Export) -> Result<Vec<Value>> {
     ensure!(is_uuid(&args.flow_id), "{} is no id of a dataflow: it is a UUID", args.flow_id);
     let namespace = namespace(client, args);
-    let reach = Reach::new(client.clone(), &args.reach).await?;
+    let reach = Reach::anonymous(client.clone(), &args.endpoints)?;
     let site = reach.site_of(namespace, &args.credentials_secret, &args.sandbox).await?;
     let chain = read(&site, &args.flow_id).await?;
     let cluster = &reach.cx.cluster;

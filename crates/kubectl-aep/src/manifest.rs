@@ -73,7 +73,15 @@ pub fn text(file: &Path) -> Result<String> {
 
 fn parse(text: &str) -> Result<Vec<Manifest>> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(text)?;
-    documents.into_iter().filter(is_ours).map(typed).collect()
+    documents.into_iter().flat_map(items).filter(is_ours).map(typed).collect()
+}
+
+/// The objects of a `List`, which is what kubectl prints of several, or the one object.
+fn items(mut document: Value) -> Vec<Value> {
+    match document.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ => vec![document],
+    }
 }
 
 fn is_ours(document: &Value) -> bool {
@@ -117,6 +125,13 @@ metadata: {name: stripe}
     fn other_kinds_are_left_out() {
         let found = parse(FILE).expect("manifests");
         assert!(matches!(found.as_slice(), [Manifest::Source(..)]), "{found:?}");
+    }
+
+    #[test]
+    fn a_list_is_as_good_as_its_items() {
+        let items: Vec<Value> = serde_saphyr::from_multiple(FILE).expect("documents");
+        let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": items });
+        assert_eq!(parse(&list.to_string()).expect("manifests"), parse(FILE).expect("manifests"));
     }
 
     #[test]

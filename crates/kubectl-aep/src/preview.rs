@@ -49,7 +49,7 @@ impl From<RowFailure> for RowError {
 pub async fn show(client: Client, args: &args::Preview) -> Result<Shown> {
     let namespace = args.namespace.as_deref().unwrap_or_else(|| client.default_namespace()).to_owned();
     let record = record(&args.record)?;
-    let reach = Reach::new(client, &args.reach).await?;
+    let reach = Reach::anonymous(client, &args.endpoints)?;
     let cluster = &reach.cx.cluster;
     let mapping = match (&args.filename, &args.name) {
         (Some(file), _) => of_file(cluster, file, &namespace).await?,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aep_operator::aep::{self, Aep, HttpTransport, Transport, TransportError};
 use aep_operator::api::reference::{SecretKeyRef, SecretRef};
 use aep_operator::api::{StripeBaseConnection, StripeBaseConnectionSpec};
+use aep_operator::args::Endpoints;
 use aep_operator::clock::Clock;
 use aep_operator::cluster::Cluster;
 use aep_operator::controller::context::{Context, Known, Settings};
@@ -39,19 +40,27 @@ pub struct Reach {
 impl Reach {
     /// Reaches Adobe as the arguments say, and the cluster through `client`.
     pub async fn new(client: Client, args: &args::Reach) -> Result<Self> {
-        let upstream = Arc::new(ReadOnly { http: HttpTransport::new(CONNECT)?, refused: Mutex::default() });
-        let transport: Arc<dyn Transport> = Arc::clone(&upstream) as _;
-        let aep = Aep::new(args.endpoints.settings(), transport)?;
-        let cluster = Cluster::new(client, None);
         let cluster_id = match &args.cluster_id {
             Some(id) => id.clone(),
-            None => cluster.cluster_uid().await?.context(
+            None => Cluster::new(client.clone(), None).cluster_uid().await?.context(
                 "the namespace kube-system may not be read: give --cluster-id, as the operator has it",
             )?,
         };
+        Self::as_cluster(client, &args.endpoints, cluster_id)
+    }
+
+    /// The same for what compares no markers: the name of the cluster is not asked for.
+    pub fn anonymous(client: Client, endpoints: &Endpoints) -> Result<Self> {
+        Self::as_cluster(client, endpoints, String::new())
+    }
+
+    fn as_cluster(client: Client, endpoints: &Endpoints, cluster_id: String) -> Result<Self> {
+        let upstream = Arc::new(ReadOnly { http: HttpTransport::new(CONNECT)?, refused: Mutex::default() });
+        let transport: Arc<dyn Transport> = Arc::clone(&upstream) as _;
+        let aep = Aep::new(endpoints.settings(), transport)?;
         let (leader, leading_until) = aep::sole_leadership();
         let cx = Context {
-            cluster,
+            cluster: Cluster::new(client, None),
             aep,
             settings: settings(cluster_id),
             memory: Memory::default(),

@@ -116,7 +116,7 @@ pub fn preview(shown: &Shown) -> String {
     for error in &shown.errors {
         errors.add_row([&error.source, &error.destination, &error.message]);
     }
-    format!("{values}\n{} rows failed\n{errors}", shown.errors.len())
+    format!("{values}\nrows that failed:\n{errors}")
 }
 
 /// What would become of each object: one line per call.
@@ -257,7 +257,7 @@ mod tests {
             message: "no number".into(),
         };
         let text = preview(&Shown { data, errors: vec![error] });
-        assert!(text.find("_t.id") < text.find("1 rows failed"), "{text}");
+        assert!(text.find("_t.id") < text.find("rows that failed"), "{text}");
         assert!(text.contains("no number"), "{text}");
     }
 

@@ -17,7 +17,7 @@ use aep_operator::api::status::{CommonStatus, Pending};
 use aep_operator::controller::managed::Managed;
 use aep_operator::controller::reconcile;
 use aep_operator::domain::outcome::{Class, Obstacle};
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use kube::{Client, ResourceExt};
 use serde::Serialize;
 use serde_json::Value;
@@ -104,8 +104,10 @@ pub async fn plan(client: Client, args: &args::Plan) -> Result<Vec<ObjectPlan>> 
     let overlay = Overlay::default();
     let reach = Reach::new(overlay.client(client.clone()), &args.reach).await?;
     let planner = Planner { client, namespace, reach, overlay };
+    let manifests = manifest::read(&args.filename)?;
+    ensure!(!manifests.is_empty(), "there is no object of the operator's kinds in what was given");
     let mut plans = Vec::new();
-    for manifest in manifest::read(&args.filename)? {
+    for manifest in manifests {
         plans.push(match &manifest {
             Manifest::Base(object, raw) => planner.object(&**object, raw).await?,
             Manifest::Source(object, raw) => planner.object(&**object, raw).await?,
