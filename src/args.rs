@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::aep;
+
 /// Brings Stripe payment data into Adobe Experience Platform, as declared in Kubernetes.
 #[derive(Debug, Parser)]
 #[command(name = "aep-operator", version, about)]
@@ -27,15 +29,9 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct RunArgs {
-    /// Gateway of Adobe Experience Platform.
-    #[arg(long, env = "AEP_URL", default_value = "https://platform.adobe.io")]
-    pub aep_url: String,
-    /// Adobe's identity service, which issues tokens.
-    #[arg(long, env = "IMS_URL", default_value = "https://ims-na1.adobelogin.com")]
-    pub ims_url: String,
-    /// Accept plain http URLs; for a simulator on the same machine only.
-    #[arg(long, env = "ALLOW_HTTP")]
-    pub allow_http: bool,
+    /// Where Adobe is.
+    #[command(flatten)]
+    pub endpoints: Endpoints,
     /// Requests per second to one organisation.
     #[arg(long, env = "REQUESTS_PER_SECOND", default_value_t = 10.0, value_parser = positive)]
     pub requests_per_second: f64,
@@ -99,6 +95,32 @@ pub struct RunArgs {
     pub instance: Option<String>,
 }
 
+/// Where Adobe is; the same for all organisations.
+#[derive(Debug, Clone, Args)]
+pub struct Endpoints {
+    /// Gateway of Adobe Experience Platform.
+    #[arg(long, env = "AEP_URL", default_value = "https://platform.adobe.io")]
+    pub aep_url: String,
+    /// Adobe's identity service, which issues tokens.
+    #[arg(long, env = "IMS_URL", default_value = "https://ims-na1.adobelogin.com")]
+    pub ims_url: String,
+    /// Accept plain http URLs; for a simulator on the same machine only.
+    #[arg(long, env = "ALLOW_HTTP")]
+    pub allow_http: bool,
+}
+
+impl Endpoints {
+    /// Settings of a client that calls them.
+    pub fn settings(&self) -> aep::Settings {
+        aep::Settings {
+            aep_url: self.aep_url.clone(),
+            ims_url: self.ims_url.clone(),
+            allow_http: self.allow_http,
+            ..aep::Settings::default()
+        }
+    }
+}
+
 /// Format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -124,8 +146,8 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A cluster id stands between slashes and spaces of a marker.
-fn cluster_id(text: &str) -> Result<String, String> {
+/// Reads a cluster id, which stands between slashes and spaces of a marker.
+pub fn cluster_id(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if (1..=64).contains(&text.len()) && text.chars().all(fits) {
         Ok(text.to_owned())

@@ -16,15 +16,10 @@ use crate::args::RunArgs;
 use crate::clock::Clock;
 use crate::cluster::lease::{Election, Lost};
 use crate::cluster::{self, Cluster};
-use crate::controller::context::Known;
-use crate::controller::inventory::Brake;
-use crate::controller::memory::Memory;
-use crate::controller::rotation::Trials;
-use crate::controller::wake::Wake;
 use crate::controller::{self, Context, Countdown, Scope, Settings};
 use crate::http;
 use crate::telemetry::health::Phase;
-use crate::telemetry::{Census, Health, Metrics, Page, Progress, Sources};
+use crate::telemetry::{Health, Metrics, Page, Sources};
 
 /// Why the operator could not run, or does not run any more.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +96,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let server = http::serve(args.http_addr, health.clone(), Page::new(&cx.metrics, sources))
         .await
         .map_err(|error| Error::Http(args.http_addr, error))?;
-    info!(cluster_id = cx.settings.cluster_id, aep_url = args.aep_url, "operator started");
+    info!(cluster_id = cx.settings.cluster_id, aep_url = args.endpoints.aep_url, "operator started");
     tokio::select! {
         result = tenure.serve(cx, &args, health, stop) => result,
         result = server => {
@@ -231,40 +226,24 @@ async fn context(
     };
     let transport = aep::HttpTransport::new(CONNECT).map_err(|error| Error::Aep(Box::new(error)))?;
     let settings = aep::Settings {
-        aep_url: args.aep_url.clone(),
-        ims_url: args.ims_url.clone(),
-        allow_http: args.allow_http,
         requests_per_second: args.requests_per_second,
         call_deadline: args.call_deadline,
-        ..aep::Settings::default()
+        ..args.endpoints.settings()
     };
     let metrics = Metrics::default();
     let aep = Aep::observed(settings, Arc::new(transport), Arc::new(metrics.clone()))
         .map_err(|error| Error::Aep(Box::new(error)))?;
-    Ok(Context {
-        cluster,
-        aep,
-        settings: Settings {
-            cluster_id,
-            drift_interval: args.drift_interval,
-            slow_drift_interval: args.slow_drift_interval,
-            lookup_grace: args.lookup_grace,
-            held_start: args.held_start,
-            protect_secrets: args.protect_secrets,
-            verify_rotation: args.verify_rotation,
-            concurrency: args.concurrency,
-        },
-        memory: Memory::default(),
-        known: Known::default(),
-        trials: Trials::default(),
-        wake: Wake::default(),
-        brake: Brake::default(),
-        clock: Clock::system(),
-        metrics,
-        progress: Progress::default(),
-        census: Census::default(),
-        leading_until,
-    })
+    let settings = Settings {
+        cluster_id,
+        drift_interval: args.drift_interval,
+        slow_drift_interval: args.slow_drift_interval,
+        lookup_grace: args.lookup_grace,
+        held_start: args.held_start,
+        protect_secrets: args.protect_secrets,
+        verify_rotation: args.verify_rotation,
+        concurrency: args.concurrency,
+    };
+    Ok(Context::new(cluster, aep, settings, Clock::system(), metrics, leading_until))
 }
 
 fn scopes(namespaces: &[String]) -> Vec<Scope> {

@@ -15,7 +15,7 @@ use super::error::{Error, Operation};
 use super::flow_service::absent;
 use super::gate::Gate;
 use super::ids::is_mapping_set_id;
-use super::model::{MappingSet, MappingSetRef, NewMappingSet, RowFailure, loose};
+use super::model::{MappingRow, MappingSet, MappingSetRef, NewMappingSet, Preview, RowFailure, loose};
 
 const RESOURCE: &str = "mappingSets";
 const PAGE: usize = 100;
@@ -46,7 +46,22 @@ struct RowValidation {
     errors: Vec<RowProblem>,
 }
 
+/// Adobe's documents show an array of results and a single one.
 #[derive(Deserialize)]
+#[serde(untagged)]
+enum Previews {
+    Several(Vec<PreviewedRecord>),
+    One(PreviewedRecord),
+}
+
+#[derive(Deserialize)]
+struct PreviewedRecord {
+    data: Value,
+    #[serde(default, deserialize_with = "loose::or_default")]
+    errors: Vec<RowProblem>,
+}
+
+#[derive(Deserialize, Default)]
 struct RowProblem {
     #[serde(default, deserialize_with = "loose::text")]
     source: Option<String>,
@@ -56,6 +71,21 @@ struct RowProblem {
     exception: Option<String>,
     #[serde(default, deserialize_with = "loose::text")]
     message: Option<String>,
+}
+
+impl RowProblem {
+    /// The failure, with what it does not say taken from the row that it is about.
+    fn of(self, own: Option<&MappingRow>) -> RowFailure {
+        let why = self.exception.or(self.message);
+        RowFailure {
+            source: self.source.or_else(|| own.map(|row| row.source.clone())).unwrap_or_default(),
+            destination: self
+                .destination
+                .or_else(|| own.map(|row| row.destination.clone()))
+                .unwrap_or_default(),
+            message: super::redact::shown(why.as_deref().unwrap_or("the row is not accepted")),
+        }
+    }
 }
 
 impl Session {
@@ -155,17 +185,41 @@ impl Session {
     /// # Errors
     /// Those of a read; `Refused` when the set as a whole is not accepted, for instance for its schema.
     pub async fn validate_mapping_set(&self, set: &NewMappingSet) -> Result<Vec<RowFailure>, Error> {
-        let mut call =
-            Call::read(Operation::new("validate", RESOURCE), sets().then("validate"), Lane::LookUp);
-        call.method = Method::POST;
-        debug_assert!(matches!(call.effect, Effect::Read));
-        let answer = self.send(call.json(&set.body())?.large()).await?;
+        let answer = self.send(question("validate").json(&set.body())?.large()).await?;
         let rows = answer.json::<Validation>()?.validation_response;
         if rows.is_empty() && !set.rows.is_empty() {
             return Err(answer.not_understood("the answer says nothing about the rows"));
         }
         Ok(rows.into_iter().enumerate().flat_map(|(at, row)| failures(set, at, row)).collect())
     }
+
+    /// Puts one record through a mapping set that need not exist: `POST /mappingSets/preview`. It changes nothing, so it is repeated
+    /// like a read. The record is taken as it is: rows that read below `data` need a record that has it.
+    ///
+    /// # Errors
+    /// Those of a read; `Refused` when the set as a whole is not accepted, for instance for its schema.
+    pub async fn preview_mapping_set(&self, set: &NewMappingSet, record: &Value) -> Result<Preview, Error> {
+        let body = serde_json::json!({"data": [record], "mappingSet": set.body()});
+        let answer = self.send(question("preview").json(&body)?.large()).await?;
+        let mut shown = match answer.json()? {
+            Previews::Several(shown) => shown,
+            Previews::One(shown) => vec![shown],
+        };
+        match (shown.pop(), shown.is_empty()) {
+            (Some(PreviewedRecord { data: data @ Value::Object(_), errors }), true) => {
+                Ok(Preview { data, failures: errors.into_iter().map(|problem| problem.of(None)).collect() })
+            }
+            _ => Err(answer.not_understood("the answer is not about one record")),
+        }
+    }
+}
+
+/// A POST that changes nothing, so that it is repeated like a read.
+fn question(what: &'static str) -> Call<'static> {
+    let mut call = Call::read(Operation::new(what, RESOURCE), sets().then(what), Lane::LookUp);
+    call.method = Method::POST;
+    debug_assert!(matches!(call.effect, Effect::Read));
+    call
 }
 
 fn failures(set: &NewMappingSet, at: usize, row: RowValidation) -> Vec<RowFailure> {
@@ -174,20 +228,10 @@ fn failures(set: &NewMappingSet, at: usize, row: RowValidation) -> Vec<RowFailur
         return Vec::new();
     }
     let own = set.rows.get(at);
-    let failure = |problem: RowProblem| RowFailure {
-        source: problem.source.or_else(|| own.map(|row| row.source.clone())).unwrap_or_default(),
-        destination: problem
-            .destination
-            .or_else(|| own.map(|row| row.destination.clone()))
-            .unwrap_or_default(),
-        message: super::redact::shown(
-            &problem.exception.or(problem.message).unwrap_or_else(|| "the row is not accepted".to_owned()),
-        ),
-    };
     if row.errors.is_empty() {
-        return vec![failure(RowProblem { source: None, destination: None, exception: None, message: None })];
+        return vec![RowProblem::default().of(own)];
     }
-    row.errors.into_iter().map(failure).collect()
+    row.errors.into_iter().map(|problem| problem.of(own)).collect()
 }
 
 /// Id and version of a written set. Only these two are read: the rows that come back may be many.

@@ -70,6 +70,32 @@ pub struct Context {
 }
 
 impl Context {
+    /// The context of a process that has seen nothing yet.
+    pub fn new(
+        cluster: Cluster,
+        aep: Aep,
+        settings: Settings,
+        clock: Clock,
+        metrics: Metrics,
+        leading_until: watch::Receiver<Instant>,
+    ) -> Self {
+        Self {
+            cluster,
+            aep,
+            settings,
+            memory: Memory::default(),
+            known: Known::default(),
+            trials: Trials::default(),
+            wake: Wake::default(),
+            brake: Brake::default(),
+            clock,
+            metrics,
+            progress: Progress::default(),
+            census: Census::default(),
+            leading_until,
+        }
+    }
+
     /// The time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

@@ -39,6 +39,7 @@ pub(super) const CLAIM_LIFE: std::time::Duration = std::time::Duration::from_sec
 const WRITE_LIFE: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// One pass.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Pass<'a, K: Managed> {
     pub(super) cx: &'a Context,
     pub(super) object: K,

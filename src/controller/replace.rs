@@ -195,7 +195,7 @@ impl<K: Managed> Pass<'_, K> {
         let object = self.objects.get(&role);
         let standing = self.intent.as_ref().and_then(|intent| intent.roles.get(&role)).cloned();
         let marker = object.and_then(Object::marker);
-        let mut claim = standing.unwrap_or(Claim { incarnation: 1, ..Claim::default() });
+        let mut claim = standing.unwrap_or_else(|| Claim { incarnation: 1, ..Claim::default() });
         claim.incarnation = marker.map_or(claim.incarnation, |marker| marker.incarnation);
         claim.key = object.and_then(Object::key).map_or(claim.key, str::to_owned);
         claim

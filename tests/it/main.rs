@@ -5,4 +5,5 @@ mod cluster;
 mod contract;
 mod driver;
 mod packaging;
+mod plugin;
 mod support;

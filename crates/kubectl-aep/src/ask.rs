@@ -34,14 +34,16 @@ pub async fn items(client: &Client, view: &View) -> Result<Vec<Item>> {
     Ok(items)
 }
 
+/// The namespace that the view covers; `None` stands for all.
+pub fn scope<'a>(client: &'a Client, view: &'a View) -> Option<&'a str> {
+    let one = || view.namespace.as_deref().unwrap_or_else(|| client.default_namespace());
+    (!view.all_namespaces).then(one)
+}
+
 async fn list<K: Kind>(client: &Client, view: &View) -> Result<Vec<Item>> {
-    let api: Api<K> = if view.all_namespaces {
-        Api::all(client.clone())
-    } else {
-        Api::namespaced(
-            client.clone(),
-            view.namespace.as_deref().unwrap_or_else(|| client.default_namespace()),
-        )
+    let api: Api<K> = match scope(client, view) {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
     };
     let plural = K::plural(&());
     let list = api.list(&ListParams::default()).await.with_context(|| {

@@ -1,8 +1,15 @@
-//! `kubectl aep`: shows chains and what is wrong with them, and sets the annotations by which people steer the operator.
+//! `kubectl aep`: shows chains and what is wrong with them, and sets the annotations by which people steer the operator. What it shows of
+//! Adobe it learns by the operator's own code, over a way that lets no write through.
 
 mod args;
 mod ask;
+mod export;
 mod item;
+mod manifest;
+mod orphans;
+mod plan;
+mod preview;
+mod reach;
 mod view;
 
 use std::process::ExitCode;
@@ -13,9 +20,12 @@ use kube::Client;
 
 use crate::args::{Cli, Command, Output, View};
 use crate::ask::Deed;
+use crate::plan::Outcome;
 
-/// Something is not Ready, or waits for a person.
+/// Something is not Ready, is refused, or waits for a person.
 const ATTENTION: u8 = 3;
+/// An apply would change something.
+const CHANGES: u8 = 10;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -32,6 +42,18 @@ async fn run(command: Command) -> Result<ExitCode> {
     let (target, deed) = match command {
         Command::Tree(view) => return tree(&view).await,
         Command::Status(view) => return status(&view).await,
+        Command::Plan(args) => return plan(&args).await,
+        Command::Preview(args) => return preview(&args).await,
+        Command::Orphans(args) => return orphans(&args).await,
+        Command::Export(args) => {
+            let manifests = export::manifests(&client().await?, &args).await?;
+            anstream::print!("{}", export::yaml(&manifests)?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Adopt(args) => {
+            export::adopt(&client().await?, &args).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "kubectl-aep", &mut std::io::stdout());
             return Ok(ExitCode::SUCCESS);
@@ -76,4 +98,26 @@ async fn status(view: &View) -> Result<ExitCode> {
         anstream::println!("{}", view::document(&wrong, view.output)?);
     }
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(ATTENTION) })
+}
+
+async fn plan(args: &args::Plan) -> Result<ExitCode> {
+    let plans = plan::plan(client().await?, args).await?;
+    anstream::println!("{}", view::shown(&plans, args.output, |plans| view::plans(plans))?);
+    Ok(match plans.iter().map(|plan| plan.outcome).max() {
+        None | Some(Outcome::NoChange) => ExitCode::SUCCESS,
+        Some(Outcome::Refused) => ExitCode::from(ATTENTION),
+        Some(_) => ExitCode::from(CHANGES),
+    })
+}
+
+async fn preview(args: &args::Preview) -> Result<ExitCode> {
+    let shown = preview::show(client().await?, args).await?;
+    anstream::println!("{}", view::shown(&shown, args.output, view::preview)?);
+    Ok(if shown.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(ATTENTION) })
+}
+
+async fn orphans(args: &args::Orphans) -> Result<ExitCode> {
+    let orphans = orphans::find(client().await?, args).await?;
+    anstream::println!("{}", view::shown(&orphans, args.view.output, |orphans| view::orphans(orphans))?);
+    Ok(ExitCode::SUCCESS)
 }

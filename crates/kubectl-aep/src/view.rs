@@ -10,6 +10,9 @@ use termtree::Tree;
 
 use crate::args::Output;
 use crate::item::Item;
+use crate::orphans::Orphan;
+use crate::plan::ObjectPlan;
+use crate::preview::{Shown, leaves};
 
 fn style(item: &Item) -> Style {
     let colour = match (item.ready.as_str(), item.needs_attention) {
@@ -68,15 +71,85 @@ fn branch(item: &Item, items: &[&Item]) -> Tree<String> {
     Tree::new(line(item)).with_leaves(leaves)
 }
 
+/// A table in the form that all of them have.
+fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header);
+    table
+}
+
+/// What a command found: for people as `draw` says, else as one document.
+pub fn shown<T: Serialize>(found: &T, output: Output, draw: impl Fn(&T) -> String) -> Result<String> {
+    if output == Output::Table { Ok(draw(found)) } else { document(found, output) }
+}
+
+/// A table of upstream objects whose owner is gone.
+pub fn orphans(orphans: &[Orphan]) -> String {
+    if orphans.is_empty() {
+        return "nothing upstream carries the marker of this cluster without a custom resource".to_owned();
+    }
+    let mut table = table(["role", "id", "name", "former owner", "sandbox", "what to do"]);
+    for orphan in orphans {
+        table.add_row([
+            orphan.role.as_str(),
+            &orphan.id,
+            &orphan.name,
+            &orphan.former_owner,
+            &orphan.sandbox,
+            &orphan.what_to_do,
+        ]);
+    }
+    table.to_string()
+}
+
+/// The record as it would be ingested, and the rows that failed.
+pub fn preview(shown: &Shown) -> String {
+    let mut values = table(["field", "value"]);
+    for (path, value) in leaves(&shown.data) {
+        values.add_row([path, value]);
+    }
+    if shown.errors.is_empty() {
+        return values.to_string();
+    }
+    let mut errors = table(["source", "destination", "error"]);
+    for error in &shown.errors {
+        errors.add_row([&error.source, &error.destination, &error.message]);
+    }
+    format!("{values}\nrows that failed:\n{errors}")
+}
+
+/// What would become of each object: one line per call.
+pub fn plans(plans: &[ObjectPlan]) -> String {
+    let mut table = table(["object", "outcome", "action", "upstream", "details"]);
+    for plan in plans {
+        let object = format!("{}\n{}/{}", plan.kind, plan.namespace, plan.name);
+        let outcome = plan.outcome.as_str();
+        let note = plan.note.clone().unwrap_or_default();
+        if let Some(pending) = &plan.pending {
+            let differences = pending.differences.join("\n");
+            table.add_row([&object, outcome, &pending.kind, "", &differences]);
+        } else if plan.calls.is_empty() {
+            table.add_row([&object, outcome, "", "", &note]);
+        }
+        for (at, call) in plan.calls.iter().enumerate() {
+            let upstream = format!("{} {}", call.role, call.id.as_deref().unwrap_or_default());
+            let mut said = call.differences.clone();
+            said.extend((at == 0 && !note.is_empty()).then(|| note.clone()));
+            let (object, outcome) = if at == 0 { (object.as_str(), outcome) } else { ("", "then") };
+            table.add_row([object, outcome, call.action, upstream.trim_end(), &said.join("\n")]);
+        }
+    }
+    table.to_string()
+}
+
 /// A table of what needs attention; `None` when nothing does.
 pub fn problems(items: &[Item]) -> Option<Table> {
     let wrong: Vec<&Item> = items.iter().filter(|item| item.needs_attention).collect();
     if wrong.is_empty() {
         return None;
     }
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["object", "ready", "reason", "message", "what to do"]);
+    let mut table = table(["object", "ready", "reason", "message", "what to do"]);
     for item in wrong {
         let object = format!("{}\n{}/{}", item.kind, item.namespace, item.name);
         let remedy = match &item.pending {
@@ -98,14 +171,18 @@ pub fn problems(items: &[Item]) -> Option<Table> {
 /// One document, for programs.
 pub fn document<T: Serialize>(value: &T, output: Output) -> Result<String> {
     Ok(match output {
-        Output::Yaml => serde_saphyr::to_string(value)?,
+        Output::Yaml => serde_saphyr::to_string(value)?.trim_end().to_owned(),
         Output::Json | Output::Table => serde_json::to_string_pretty(value)?,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use aep_operator::api::role::Role;
+
     use super::*;
+    use crate::plan::{Call, Outcome};
+    use crate::preview::RowError;
 
     fn item(kind: &str, name: &str, parent: Option<(&str, &str)>) -> Item {
         Item {
@@ -140,6 +217,48 @@ mod tests {
         };
         assert!(depth(" charges ") > depth(" eu "), "{text}");
         assert_eq!(depth(" lost "), depth(" eu "), "{text}");
+    }
+
+    fn call(action: &'static str, role: Role, differences: &[&str]) -> Call {
+        let differences = differences.iter().map(|line| (*line).to_owned()).collect();
+        Call { action, role, id: Some("f-1".to_owned()), request: None, differences }
+    }
+
+    #[test]
+    fn a_plan_has_a_line_for_each_call_and_for_each_object_without_one() {
+        let plan = |name: &str, outcome: Outcome, calls: Vec<Call>, note: Option<&str>| ObjectPlan {
+            kind: "IngestionFlow".to_owned(),
+            namespace: "shop".to_owned(),
+            name: name.to_owned(),
+            outcome,
+            calls,
+            pending: None,
+            note: note.map(str::to_owned),
+        };
+        let calls = vec![
+            call("put", Role::MappingSet, &["rows: 2"]),
+            call("patch", Role::Flow, &["schedule.interval: 6 (upstream: 1)"]),
+        ];
+        let text = plans(&[
+            plan("charges", Outcome::Changes, calls, None),
+            plan("refunds", Outcome::Refused, Vec::new(), Some("it says why")),
+        ]);
+        for wanted in ["shop/charges", "mapping-set f-1", "then", "interval: 6", "refused", "it says why"] {
+            assert!(text.contains(wanted), "{wanted}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_preview_shows_values_and_after_them_the_rows_that_failed() {
+        let data = serde_json::json!({"_t": {"id": "ch_1"}});
+        let error = RowError {
+            source: "to_integer(x)".into(),
+            destination: "_t.n".into(),
+            message: "no number".into(),
+        };
+        let text = preview(&Shown { data, errors: vec![error] });
+        assert!(text.find("_t.id") < text.find("rows that failed"), "{text}");
+        assert!(text.contains("no number"), "{text}");
     }
 
     #[test]

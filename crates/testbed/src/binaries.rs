@@ -1,4 +1,4 @@
-//! Finds the workspace, its target folder and the built operator and simulator.
+//! Finds the workspace, its target folder and the built operator, simulator and plugin.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,9 @@ use anyhow::{Context as _, Result, bail};
 pub const OPERATOR_VARIABLE: &str = "AEP_OPERATOR_BIN";
 /// Names a built simulator.
 pub const SIMULATOR_VARIABLE: &str = "AEP_SIM_BIN";
+
+/// Names a built kubectl plugin.
+pub const PLUGIN_VARIABLE: &str = "AEP_PLUGIN_BIN";
 
 /// Which of cargo's profiles to build with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +43,11 @@ pub fn operator() -> Result<PathBuf> {
 /// The simulator: the one named by `AEP_SIM_BIN`, else built now.
 pub fn simulator() -> Result<PathBuf> {
     from_variable_or_built(SIMULATOR_VARIABLE, "aep-sim")
+}
+
+/// The kubectl plugin: the one named by `AEP_PLUGIN_BIN`, else built now.
+pub fn plugin() -> Result<PathBuf> {
+    from_variable_or_built(PLUGIN_VARIABLE, "kubectl-aep")
 }
 
 fn from_variable_or_built(variable: &str, package: &str) -> Result<PathBuf> {

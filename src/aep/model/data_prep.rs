@@ -226,6 +226,15 @@ pub struct RowFailure {
     pub message: String,
 }
 
+/// What a mapping set makes of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// The record in the shape of the target schema. A row that failed gives nothing.
+    pub data: Value,
+    /// The rows that failed.
+    pub failures: Vec<RowFailure>,
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -18,7 +18,9 @@ pub use self::catalog::{DataSet, NewDataSet};
 pub use self::connection::{
     Connection, NewConnection, NewSourceConnection, NewTargetConnection, SourceConnection, TargetConnection,
 };
-pub use self::data_prep::{MappingRow, MappingSet, MappingSetRef, NewMappingSet, RowFailure, RowKind};
+pub use self::data_prep::{
+    MappingRow, MappingSet, MappingSetRef, NewMappingSet, Preview, RowFailure, RowKind,
+};
 pub use self::flow::{
     Flow, Frequency, LastOperation, LastRun, MappingRef, NewFlow, NewSchedule, OperationError, Options,
     Schedule, Transformation,

@@ -102,6 +102,35 @@ async fn sets_are_found_by_name_over_all_pages() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn all_sets_are_listed_without_a_name() {
+    let fake = Fake::answering([Reply::json(200, &json!({"data": [{"id": SET_ID, "version": 2}]}))]);
+    assert_eq!(session(&fake).list_mapping_sets().await.expect("listed").len(), 1);
+    let names: Vec<_> = fake.calls()[0].query().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["limit", "start"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preview_is_read_in_both_documented_forms_and_repeated_like_a_read() {
+    let shown = json!({"data": {"_tenant": {"id": "ch_1"}}, "errors": [{"source": "s", "destination": "d", "exception": "no\nnumber"}]});
+    let record = json!({"data": {"id": "ch_1"}});
+    for body in [json!([shown]), shown.clone()] {
+        let fake = Fake::answering([Reply::raw(500, ""), Reply::json(200, &body)]);
+        let preview =
+            session(&fake).preview_mapping_set(&set(), &record).await.expect("shown, after a retry");
+        assert_eq!(preview.data, shown["data"]);
+        let failures: Vec<_> = preview.failures.iter().map(|failure| failure.message.as_str()).collect();
+        assert_eq!(failures, ["no number"]);
+        let seen = &fake.calls()[1];
+        assert!(seen.url.ends_with("/mappingSets/preview"), "{}", seen.url);
+        assert_eq!(seen.json()["data"], json!([record]));
+        assert_eq!(seen.json()["mappingSet"]["mappings"].as_array().map(Vec::len), Some(2));
+    }
+    let nothing = session(&Fake::answering([Reply::json(200, &json!([]))]));
+    let error = nothing.preview_mapping_set(&set(), &record).await.expect_err("about no record");
+    assert_eq!(error.kind(), ErrorKind::Malformed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn validation_names_the_rows_that_fail() {
     let body = json!({"validationResponse": [
         {"status": "SUCCESS", "errors": null},

@@ -95,10 +95,10 @@ impl Look<'_> {
         Ok(found)
     }
 
-    fn note(&self, shelf: Shelf, began: Instant, all: &[&Found]) {
-        let known = all.iter().map(|found| found.known).sum();
-        let missing = all.iter().map(|found| found.missing.len()).sum();
-        self.cx.brake.note(Place::of(self.site, shelf), began, known, missing);
+    fn note(&self, at: Shelf, began: Instant, found: &[&Found]) {
+        let known = found.iter().map(|found| found.known).sum();
+        let missing = found.iter().map(|found| found.missing.len()).sum();
+        self.cx.brake.note(Place::of(self.site, at), began, known, missing);
     }
 
     /// Wakes the owners. What was listed before the operator's own last write tells nothing and is looked at in the next round.

@@ -25,6 +25,14 @@ pub fn preflight(rows: &[Row], schema: &Value) -> Vec<RowFailure> {
     failures
 }
 
+/// The type of the single value that the schema has at a destination; `None` where it has none, or something else.
+pub fn leaf_type(destination: &str, schema: &Value) -> Option<XdmType> {
+    match schema_type(field_at(destination, schema).ok()?) {
+        SchemaType::Leaf(leaf) => Some(leaf),
+        _ => None,
+    }
+}
+
 fn failure(source: &str, destination: &str, reason: String) -> RowFailure {
     RowFailure { source: source.to_owned(), destination: destination.to_owned(), reason }
 }

@@ -74,6 +74,40 @@ async fn validation_names_the_row_that_is_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_preview_shows_the_record_and_names_the_row_that_gave_nothing() {
+    let world = World::new();
+    let schema = world.schema("Stripe charges").await;
+    let mut set = new_mapping(&schema);
+    set.rows = vec![
+        MappingRow::attribute("data.id", format!("_{TENANT}.charges_data.id")),
+        MappingRow::expression("to_integer(data.currency)", format!("_{TENANT}.charges_data.amount")),
+    ];
+    let record = json!({"data": {"id": "ch_1", "currency": "eur"}});
+    let preview = world.session.preview_mapping_set(&set, &record).await.unwrap();
+    assert_eq!(preview.data, json!({format!("_{TENANT}"): {"charges_data": {"id": "ch_1"}}}));
+    assert_eq!(preview.failures.len(), 1, "{preview:?}");
+    assert_eq!(preview.failures[0].source, "to_integer(data.currency)");
+    set.schema.id = format!("https://ns.adobe.com/{TENANT}/schemas/{NO_SET}");
+    let refused = world.session.preview_mapping_set(&set, &record).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Refused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_that_may_carry_a_marker_can_be_listed() {
+    let world = World::new();
+    let schema = world.schema("Stripe charges").await;
+    let set = new_mapping(&schema);
+    let made = world.session.create_mapping_set(world.permit().await, &world.gate, &set).await.unwrap();
+    let sets = world.session.list_mapping_sets().await.unwrap();
+    assert!(sets.iter().any(|set| set.id == made.id), "{sets:?}");
+    let schemas = world.session.list_resources(ResourceKind::Schema).await.unwrap();
+    assert!(
+        schemas.iter().any(|listed| listed.id == schema.id && listed.description.is_some()),
+        "{schemas:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn data_prep_refuses_an_unknown_schema_and_an_unknown_set() {
     let world = World::new();
     let nowhere = SchemaRef {

@@ -140,9 +140,9 @@ fn document(world: &World, role: &str) -> Value {
         document.as_object_mut().and_then(|members| members.remove(member));
     }
     // No labels and an empty list of them are the same.
-    document
-        .as_object_mut()
-        .map(|members| members.retain(|name, value| name != "labels" || *value != json!([])));
+    if let Some(members) = document.as_object_mut() {
+        members.retain(|name, value| name != "labels" || *value != json!([]));
+    }
     document
 }
 

@@ -11,15 +11,11 @@ use aep_operator::api::{
 };
 use aep_operator::clock::{self, Clock};
 use aep_operator::cluster::Cluster;
-use aep_operator::controller::context::Known;
-use aep_operator::controller::inventory::{Brake, Inventory};
+use aep_operator::controller::inventory::Inventory;
 use aep_operator::controller::managed::Managed;
-use aep_operator::controller::memory::Memory;
-use aep_operator::controller::rotation::Trials;
-use aep_operator::controller::wake::Wake;
 use aep_operator::controller::{Context, Settings, reconcile};
 use aep_operator::domain::outcome::Obstacle;
-use aep_operator::telemetry::{Census, Metrics, Progress};
+use aep_operator::telemetry::Metrics;
 use aep_sim::{Config, Sim};
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
@@ -170,30 +166,19 @@ impl World {
         let tape = Tape::new(label, plan, Arc::clone(&self.trace));
         let wire = Arc::new(Wire::new(self.sim.clone(), tape.clone()));
         let (leader, leading_until) = aep::sole_leadership();
-        let cx = Context {
-            cluster: Cluster::new(client(self.api.clone(), tape.clone()), Some(label.to_owned())),
-            aep: Aep::new(aep_settings(requests_per_second), wire).expect("the settings should be valid"),
-            settings: Settings {
-                cluster_id: "test-cluster".to_owned(),
-                drift_interval: Duration::from_mins(5),
-                slow_drift_interval: Duration::from_mins(10),
-                lookup_grace: GRACE,
-                held_start: Duration::from_hours(24),
-                protect_secrets: true,
-                verify_rotation: true,
-                concurrency: 8,
-            },
-            memory: Memory::default(),
-            known: Known::default(),
-            trials: Trials::default(),
-            wake: Wake::default(),
-            brake: Brake::default(),
-            clock: self.clock.clone(),
-            metrics: Metrics::default(),
-            progress: Progress::default(),
-            census: Census::default(),
-            leading_until,
+        let cluster = Cluster::new(client(self.api.clone(), tape.clone()), Some(label.to_owned()));
+        let aep = Aep::new(aep_settings(requests_per_second), wire).expect("the settings should be valid");
+        let settings = Settings {
+            cluster_id: "test-cluster".to_owned(),
+            drift_interval: Duration::from_mins(5),
+            slow_drift_interval: Duration::from_mins(10),
+            lookup_grace: GRACE,
+            held_start: Duration::from_hours(24),
+            protect_secrets: true,
+            verify_rotation: true,
+            concurrency: 8,
         };
+        let cx = Context::new(cluster, aep, settings, self.clock.clone(), Metrics::default(), leading_until);
         Process { cx: Arc::new(cx), tape, _leader: leader }
     }
 

@@ -113,7 +113,7 @@ fn the_operator_takes_the_flags_of_every_rendering() {
     assert_eq!(namespaced.watch_namespaces, ["payments", "1001"]);
     assert_eq!(namespaced.secret_names, ["aep-credentials", "stripe"]);
     let full = parsed(&flags_of(&with_values("full")));
-    assert!(full.allow_http && !full.protect_secrets && !full.verify_rotation);
+    assert!(full.endpoints.allow_http && !full.protect_secrets && !full.verify_rotation);
     assert!((full.requests_per_second - 2.5).abs() < f64::EPSILON);
 }
 

@@ -79,6 +79,8 @@ fn compile() -> Result<()> {
         "aep-operator",
         "--package",
         "aep-sim",
+        "--package",
+        "kubectl-aep",
     ]))?;
     tools::run(tools::cargo().args(["test", "--locked", "--workspace", "--no-run"]))
 }
@@ -97,6 +99,7 @@ fn test(control_plane: &ControlPlane) -> Result<()> {
         .args(["test", "--locked", "--workspace", "--no-fail-fast"])
         .env(binaries::OPERATOR_VARIABLE, built("aep-operator"))
         .env(binaries::SIMULATOR_VARIABLE, built("aep-sim"))
+        .env(binaries::PLUGIN_VARIABLE, built("kubectl-aep"))
         // Cluster tests mostly wait for other processes.
         .env("RUST_TEST_THREADS", "4");
     tools::run(control_plane.name_to(&mut command))

@@ -140,3 +140,11 @@ fn required_fields_of_an_object_count_once_it_is_filled() {
 fn a_row_of_unknown_type_is_checked_for_existence_only() {
     assert!(failures(vec![row("_acme.when", None)]).is_empty());
 }
+
+#[test]
+fn the_type_of_a_destination_is_that_of_a_single_value_or_none() {
+    assert_eq!(leaf_type("_acme.amount", &schema()), Some(XdmType::Integer));
+    assert_eq!(leaf_type("_acme.lines[0].price", &schema()), Some(XdmType::Number));
+    assert_eq!(leaf_type("_acme.card", &schema()), None);
+    assert_eq!(leaf_type("_acme.nowhere", &schema()), None);
+}
