@@ -1,6 +1,7 @@
 //! Integration tests.
 
 mod api;
+mod book;
 mod cluster;
 mod contract;
 mod driver;

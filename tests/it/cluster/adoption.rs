@@ -1,9 +1,5 @@
 //! A chain that somebody made by hand is taken over: shown, approved, kept as it is where spec says nothing, and left behind in the end.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use aep_operator::aep::{Aep, HttpTransport, Settings};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
@@ -11,19 +7,6 @@ use crate::support::World;
 use crate::support::by_hand::{Chain, NAME, Person};
 use crate::support::objects::{base, with};
 use crate::support::world::{KINDS, external_id, is_ready};
-
-/// A person with a client of the test's simulator.
-fn person(world: &World) -> Result<Person> {
-    // Another test of this process may have installed it already.
-    let _installed = rustls::crypto::ring::default_provider().install_default();
-    let settings = Settings {
-        aep_url: world.sim.aep_url(),
-        ims_url: world.sim.ims_url(),
-        allow_http: true,
-        ..Settings::default()
-    };
-    Ok(Person::new(&Aep::new(settings, Arc::new(HttpTransport::new(Duration::from_secs(5))?))?))
-}
 
 /// Waits until an object shows what waits for approval.
 async fn pending(world: &World, kind: &str, name: &str) -> Result<Value> {
@@ -64,7 +47,7 @@ async fn taken_over(world: &World, chain: &Chain) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hand_made_chain_is_taken_over_runs_on_and_stays_when_its_objects_go() -> Result<()> {
     let world = World::start("adopt").await?;
-    let chain = person(&world)?.chain().await?;
+    let chain = Person::of(&world)?.chain().await?;
     let before = world.last_call().await?;
     taken_over(&world, &chain).await?;
     let calls = world.calls(before).await?;
@@ -118,7 +101,7 @@ async fn a_hand_made_chain_is_taken_over_runs_on_and_stays_when_its_objects_go()
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changes_while_it_waits_is_shown_again_and_an_old_approval_does_nothing() -> Result<()> {
     let world = World::start("adoptold").await?;
-    let id = person(&world)?.base().await?;
+    let id = Person::of(&world)?.base().await?;
     let named =
         with(with(base("hand"), "/adopt", json!({ "connectionId": id })), "/displayName", json!("Ours"));
     world.apply(&named).await?;
@@ -146,7 +129,7 @@ async fn what_changes_while_it_waits_is_shown_again_and_an_old_approval_does_not
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_operator_asks_nobody_twice() -> Result<()> {
     let mut world = World::start("adoptkill").await?;
-    let id = person(&world)?.base().await?;
+    let id = Person::of(&world)?.base().await?;
     let hang = json!([{ "match": { "method": "PATCH", "endpoint": "/connections/{id}" }, "times": "forever", "action": "hang" }]);
     world.sim.post("faults", &hang).await?;
     world.apply(&with(base("hand"), "/adopt", json!({ "connectionId": id }))).await?;

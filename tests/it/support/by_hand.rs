@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "helpers of tests fail like tests")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aep_operator::aep::model::{
@@ -9,13 +10,14 @@ use aep_operator::aep::model::{
     NewMappingSet, NewSchedule, NewSourceConnection, NewTargetConnection, Options, ResourceKind, SchemaRef,
     SourceConnection, SpecRef, TargetConnection,
 };
-use aep_operator::aep::{Aep, Credentials, Error, Gate, Permit, Session, spec};
+use aep_operator::aep::{Aep, Credentials, Error, Gate, HttpTransport, Permit, Session, Settings, spec};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::objects::{self, with};
+use super::world::World;
 
 /// What the person typed as names.
 pub const NAME: &str = "Made by hand";
@@ -64,6 +66,19 @@ impl Person {
         let (leader, flag) = watch::channel(life);
         let gate = Gate::new(life, flag);
         Self { session: aep.session(&credentials, "dev"), gate, _leader: leader }
+    }
+
+    /// A person with a client of a world's simulator.
+    pub fn of(world: &World) -> anyhow::Result<Self> {
+        // Another test of this process may have installed it already.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let settings = Settings {
+            aep_url: world.sim.aep_url(),
+            ims_url: world.sim.ims_url(),
+            allow_http: true,
+            ..Settings::default()
+        };
+        Ok(Self::new(&Aep::new(settings, Arc::new(HttpTransport::new(Duration::from_secs(5))?))?))
     }
 
     async fn permit(&self) -> Permit {
