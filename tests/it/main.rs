@@ -7,3 +7,4 @@ mod contract;
 mod driver;
 mod packaging;
 mod support;
+mod upgrade;
