@@ -9,7 +9,8 @@ use anyhow::Result;
 
 use super::page::{self, Page};
 
-const SUMMARY: &str = "docs/SUMMARY.md";
+/// Lists the pages of the book.
+pub const SUMMARY: &str = "docs/SUMMARY.md";
 const CONDITIONS: &str = "docs/conditions.md";
 /// Pages in which a path with colons in backticks is the name of a test.
 const NAMES_TESTS: [&str; 1] = ["docs/security.md"];
@@ -25,7 +26,7 @@ const OUTSIDE: [&str; 5] = [
 /// The number of pages, and what is wrong with them, as lines to print.
 pub fn check(root: &Path) -> Result<(usize, Vec<String>)> {
     let mut pages: BTreeMap<PathBuf, Page> = BTreeMap::new();
-    for path in markdown(root, Path::new("docs"))?.into_iter().chain(OUTSIDE.map(PathBuf::from)) {
+    for path in with_extension(root, "docs", "md")?.into_iter().chain(OUTSIDE.map(PathBuf::from)) {
         let page = page::read(&fs::read_to_string(root.join(&path))?);
         pages.insert(path, page);
     }
@@ -38,22 +39,25 @@ pub fn check(root: &Path) -> Result<(usize, Vec<String>)> {
     Ok((pages.len(), problems))
 }
 
-fn markdown(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
-    with_extension(root, folder, "md")
-}
-
-fn with_extension(root: &Path, folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+/// All files below a folder, as paths from the root.
+pub fn files(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root.join(folder))? {
         let entry = entry?;
         let path = folder.join(entry.file_name());
         if entry.file_type()?.is_dir() {
-            found.extend(with_extension(root, &path, extension)?);
-        } else if path.extension().is_some_and(|found| found == extension) {
+            found.extend(files(root, &path)?);
+        } else {
             found.push(path);
         }
     }
     found.sort();
+    Ok(found)
+}
+
+fn with_extension(root: &Path, folder: &str, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut found = files(root, Path::new(folder))?;
+    found.retain(|path| path.extension().is_some_and(|found| found == extension));
     Ok(found)
 }
 
@@ -94,7 +98,7 @@ fn dead_links(root: &Path, path: &Path, page: &Page, pages: &BTreeMap<PathBuf, P
 }
 
 /// A path from a folder, with `..` resolved.
-fn joined(folder: &Path, link: &str) -> PathBuf {
+pub fn joined(folder: &Path, link: &str) -> PathBuf {
     let mut path = PathBuf::new();
     for component in folder.join(link).components() {
         match component {
@@ -112,7 +116,7 @@ fn joined(folder: &Path, link: &str) -> PathBuf {
 fn unknown_tests(root: &Path, pages: &BTreeMap<PathBuf, Page>) -> Result<Vec<String>> {
     let mut functions: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for folder in ["src", "tests", "crates", "xtask"] {
-        for file in with_extension(root, Path::new(folder), "rs")? {
+        for file in with_extension(root, folder, "rs")? {
             let text = fs::read_to_string(root.join(&file))?;
             for rest in text.split("fn ").skip(1) {
                 functions.entry(word(rest).to_owned()).or_default().push(file.with_extension(""));

@@ -1,11 +1,12 @@
 //! `cargo xtask book`: the documentation as a book, and the proof that it hangs together.
 //!
-//! [`page`] reads one Markdown file, [`check`] compares all of them, [`reference`] writes the pages of the four kinds. The check reads
-//! text only and takes no time; the HTML needs mdbook, which is installed once.
+//! [`page`] reads one Markdown file, [`check`] compares all of them, [`reference`] writes the pages of the four kinds, [`stage`] lays out
+//! what the HTML is made from. The check reads text only and takes no time; the HTML needs mdbook, which is installed once.
 
 mod check;
 mod page;
 pub mod reference;
+mod stage;
 
 use std::process::Command;
 
@@ -30,9 +31,10 @@ pub fn run(args: &Args) -> Result<()> {
     if args.check {
         return Ok(());
     }
-    let folder = binaries::target_dir().join("book");
+    let (source, folder) = (binaries::target_dir().join("book-source"), binaries::target_dir().join("book"));
+    stage::stage(&tools::root(), &source)?;
     let mut mdbook = Command::new(tools::installed(MDBOOK.0, MDBOOK.1)?);
-    mdbook.arg("build").arg(tools::root().join("docs")).arg("--dest-dir").arg(&folder);
+    mdbook.arg("build").arg(&source).arg("--dest-dir").arg(&folder);
     tools::run(&mut mdbook)?;
     println!("{}", folder.join("index.html").display());
     Ok(())

@@ -36,14 +36,14 @@ pub struct Args {
 /// Writes `target/image/aep-operator-<version>-<platform>.{oci.tar,cdx.json}`.
 pub fn run(args: &Args) -> Result<()> {
     let architecture = architecture(&args.target)?;
-    let epoch = epoch()?;
+    let (epoch, revision) = (epoch()?, revision());
     let binary = binary::build(&args.target, epoch)?;
     let version = env!("CARGO_PKG_VERSION");
     let image = Image {
         layer: layer::layer(&fs::read(&binary.path)?, epoch)?,
         architecture,
         version,
-        revision: revision(),
+        revision,
         epoch,
     };
     let folder = binaries::target_dir().join("image");
@@ -85,9 +85,9 @@ fn epoch() -> Result<u64> {
     text.parse().with_context(|| format!("SOURCE_DATE_EPOCH should be seconds since 1970, and is {text:?}"))
 }
 
-/// The commit, where there is one.
+/// The commit, where there is one, and whether anything differs from it.
 fn revision() -> Option<String> {
-    git(&["rev-parse", "HEAD"])
+    git(&["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])
 }
 
 fn git(args: &[&str]) -> Option<String> {
