@@ -36,6 +36,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut mdbook = Command::new(tools::installed(MDBOOK.0, MDBOOK.1)?);
     mdbook.arg("build").arg(&source).arg("--dest-dir").arg(&folder);
     tools::run(&mut mdbook)?;
+    stage::name_readmes(&source, &folder)?;
     println!("{}", folder.join("index.html").display());
     Ok(())
 }

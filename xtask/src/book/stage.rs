@@ -42,6 +42,14 @@ pub fn stage(root: &Path, folder: &Path) -> Result<()> {
     Ok(fs::remove_file(folder.join(SUMMARY))?)
 }
 
+/// mdbook calls a README the index of its folder, and leaves links to it as they were.
+pub fn name_readmes(source: &Path, html: &Path) -> Result<()> {
+    for page in files(source, Path::new(""))?.iter().filter(|path| path.ends_with("README.md")) {
+        fs::copy(html.join(page.with_file_name("index.html")), html.join(page.with_extension("html")))?;
+    }
+    Ok(())
+}
+
 fn is_page(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "md")
 }
