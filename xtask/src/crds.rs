@@ -1,22 +1,26 @@
-//! `cargo xtask crds`: the CRDs as files, one per kind, generated from the types: for kubectl and kustomize in `crds/`, and with the
-//! keep policy of Helm in the chart.
+//! `cargo xtask crds`: the CRDs as files, one per kind, generated from the types: for kubectl and kustomize in `crds/`, with the keep
+//! policy of Helm in the chart, and for readers as pages of the book.
 
 use aep_operator::api::all_crds;
 use anyhow::Result;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
-use crate::tools;
+use crate::{book, tools};
 
 /// For `kubectl apply` and as a base of kustomizations.
 const PLAIN: &str = "crds";
 /// For the chart, which cannot read files outside itself.
 const IN_CHART: &str = "charts/aep-operator/files/crds";
+/// For people.
+const REFERENCE: &str = "docs/reference";
 /// Uninstalling a release must not delete the CRDs, and with them every custom resource.
 const KEEP: (&str, &str) = ("helm.sh/resource-policy", "keep");
 
 /// Writes the files, or checks that they are as they would be written.
 pub fn run(check: bool) -> Result<()> {
-    for (folder, files) in [(PLAIN, plain()?), (IN_CHART, in_chart()?)] {
+    for (folder, files) in
+        [(PLAIN, plain()?), (IN_CHART, in_chart()?), (REFERENCE, book::reference::pages()?)]
+    {
         let path = tools::root().join(folder);
         if check {
             tools::compare(&path, &files, "src/api", "cargo xtask crds")?;

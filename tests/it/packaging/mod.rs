@@ -12,6 +12,7 @@ mod lifecycle;
 mod namespaced;
 mod render;
 mod rights;
+mod workflows;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

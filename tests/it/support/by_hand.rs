@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::World;
 use super::objects::{self, with};
+use super::world::World;
 
 /// What the person typed as names.
 pub const NAME: &str = "Made by hand";

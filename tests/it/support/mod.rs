@@ -2,6 +2,7 @@
 
 pub mod by_hand;
 pub mod commands;
+pub mod install;
 pub mod objects;
 pub mod operators;
 pub mod world;

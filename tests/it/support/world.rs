@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use aep_operator::api::GROUP;
 use anyhow::{Context as _, Result, bail, ensure};
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt};
-use serde_json::{Value, json};
+use serde_json::Value;
 use testbed::{AuditLog, ControlPlane, Operator, Options, Simulator, SimulatorOptions, until};
 use tokio::sync::OnceCell;
 
+use super::install::{create_namespace, install, present_crds};
 use super::objects;
 use super::operators::{check_outputs, grant_lease, holds_no_secret, start_operator};
 
@@ -81,7 +82,7 @@ impl World {
     pub async fn start_alone(name: &str) -> Result<Self> {
         let plane: &'static ControlPlane =
             Box::leak(Box::new(ControlPlane::start(Options::default()).await?));
-        let kubeconfig = install(plane).await?;
+        let kubeconfig = install(plane, &present_crds()).await?;
         Self::start_on(plane, &kubeconfig, name, Settings::default()).await
     }
 
@@ -346,25 +347,8 @@ impl World {
 async fn installed() -> Result<(&'static ControlPlane, &'static Path)> {
     static INSTALLED: OnceCell<PathBuf> = OnceCell::const_new();
     let plane = ControlPlane::shared().await?;
-    let kubeconfig = INSTALLED.get_or_try_init(|| install(plane)).await?;
+    let kubeconfig = INSTALLED.get_or_try_init(async || install(plane, &present_crds()).await).await?;
     Ok((plane, kubeconfig))
-}
-
-async fn install(plane: &ControlPlane) -> Result<PathBuf> {
-    let root = testbed::binaries::workspace_root();
-    for folder in ["crds", "deploy/rbac"] {
-        let path = root.join(folder).to_string_lossy().into_owned();
-        plane.run_kubectl(["apply", "--server-side", "-f", &path]).await?;
-    }
-    plane.run_kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).await?;
-    plane.service_account_kubeconfig("aep-operator-system", "aep-operator").await
-}
-
-async fn create_namespace(client: &Client, name: &str) -> Result<()> {
-    let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(client.clone());
-    let namespace = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
-    api.create(&PostParams::default(), &namespace).await?;
-    Ok(())
 }
 
 /// A condition of an object.

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use testbed::{binaries, go_build};
 
 use crate::report::Report;
-use crate::{crds, import_check, tools};
+use crate::{book, crds, import_check, tools};
 
 /// Environment variables that bring a control plane from elsewhere; then nothing is built with Go.
 const REPLACEMENTS: [&str; 3] = ["KUBEBUILDER_ASSETS", "AEP_TESTBED_KUBECONFIG", go_build::BINARY_VARIABLE];
@@ -45,6 +45,7 @@ pub fn run(args: &Args) -> Result<()> {
     report.phase("gofmt", gofmt);
     report.phase("import-check", import_check::run);
     report.phase("crds", || crds::run(true));
+    report.phase("book", book::check);
     report.phase("clippy", || {
         tools::run(tools::cargo().args([
             "clippy",

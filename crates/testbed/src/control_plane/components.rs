@@ -25,6 +25,7 @@ pub(super) struct Components {
     _controller_manager: Process,
     api_server: Process,
     _etcd: Process,
+    etcd_url: String,
 }
 
 impl Components {
@@ -49,11 +50,16 @@ impl Components {
         ready_or_ended(&mut api_server, &files.kubeconfig).await?;
         let controller_manager =
             start.process("kube-controller-manager", controller_manager_flags(folder, &files))?;
-        Ok((Self { _controller_manager: controller_manager, api_server, _etcd: etcd }, files))
+        let etcd_url = format!("http://127.0.0.1:{etcd_port}");
+        Ok((Self { _controller_manager: controller_manager, api_server, _etcd: etcd, etcd_url }, files))
     }
 
     pub(super) fn api_server(&mut self) -> &mut Process {
         &mut self.api_server
+    }
+
+    pub(super) fn etcd_url(&self) -> &str {
+        &self.etcd_url
     }
 }
 

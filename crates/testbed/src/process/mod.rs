@@ -6,6 +6,7 @@ mod operator;
 mod simulator;
 
 pub use operator::{Operator, OperatorOptions};
+pub(crate) use simulator::http;
 pub use simulator::{Simulator, SimulatorOptions};
 
 use std::ffi::OsString;

@@ -190,7 +190,7 @@ fn address_in(output: &str) -> Option<String> {
 }
 
 /// A plain HTTP client. The TLS provider is named although no TLS is used: the client is built with it.
-pub(super) fn http() -> Result<reqwest::Client> {
+pub(crate) fn http() -> Result<reqwest::Client> {
     // An error means that another one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build()?)
