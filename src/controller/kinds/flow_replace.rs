@@ -44,7 +44,10 @@ pub(super) fn proposal(
     shape: &FlowShape<'_>,
     observed: &BTreeMap<Role, Object>,
 ) -> Result<Option<Proposal>, Obstacle> {
-    if !shape.lost.is_empty() {
+    // Once its replacement is claimed, status names a lost object no longer.
+    let is_named =
+        |(role, id): (&Role, &String)| shape.external.get(role).is_some_and(|object| object.id == *id);
+    if shape.lost.iter().any(is_named) {
         return Ok(Some(flow_loss::proposal(flow, shape)));
     }
     let (Some(Object::Flow(old)), Some(Object::TargetConnection(target))) =

@@ -51,10 +51,12 @@ async fn a_hand_made_chain_is_taken_over_runs_on_and_stays_when_its_objects_go()
     let before = world.last_call().await?;
     taken_over(&world, &chain).await?;
     let calls = world.calls(before).await?;
+    // A run that begins between a read and the patch that follows makes its etag stale: refused, and sent again.
     let writes: Vec<&str> = calls
         .iter()
         .filter(|call| {
             call.method != "GET"
+                && call.status != 412
                 && !["/ims/token/v3", "/mappingSets/validate"].contains(&call.endpoint.as_str())
         })
         .map(|call| call.line.as_str())

@@ -106,6 +106,9 @@ async fn whatever_is_deleted_upstream_is_made_again_once_and_proven_first() {
         assert!(waited >= process.cx.settings.drift_interval, "{role}: proven after {waited:?}");
         assert_eq!(world.creating_posts().split_off(before), posts, "{role}");
         is_whole(&world).unwrap_or_else(|problem| panic!("{role}: {problem}\n{:#?}", world.trace()));
+        let asked = world.approvals().into_keys().collect::<Vec<_>>();
+        let expected: &[&str] = if role == "source-connection" { &["IngestionFlow charges"] } else { &[] };
+        assert_eq!(asked, expected, "{role}: nobody is asked where spec says Recreate");
     }
 }
 
@@ -129,6 +132,7 @@ async fn a_held_flow_waits_for_an_approval_and_then_goes_on_where_the_lost_one_e
     world.approve();
     world.keep(&process, &mut inventory).await.expect("the approved flow should be made");
     is_whole(&world).expect("the chain should be whole");
+    assert_eq!(world.approvals()["IngestionFlow charges"].len(), 1, "asked once");
     pay(&world, 2);
     world.wait(Duration::from_hours(3)).await;
     let rows = rows(&world);

@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::World;
 use super::objects::{self, with};
 use super::world::World;
 
