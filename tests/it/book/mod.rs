@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::support::World;
 use crate::support::by_hand::Person;
 use crate::support::objects::{CLIENT_SECRET, ORGANIZATION, STRIPE_KEY};
-use crate::support::world::{KINDS, external_id};
+use crate::support::world::KINDS;
 
 const MARK: &str = "```sh,test";
 /// Pages take seconds. Commands that wait have limits of their own.
@@ -74,7 +74,10 @@ async fn the_task_pages_work_one_after_the_other() -> Result<()> {
     for page in ["replace-a-source", "approve"] {
         follow(&world, page, &[]).await?;
     }
-    let flow = external_id(&world.get("IngestionFlow", "charges").await?.context("the flow")?, "flow")?;
+    let flow = world.id_of("IngestionFlow", "charges", "flow").await?;
+    world.sim.delete(&format!("objects/{flow}")).await?;
+    follow(&world, "deleted-in-aep", &[]).await?;
+    let flow = world.id_of("IngestionFlow", "charges", "flow").await?;
     follow(&world, "delete-and-keep", &[]).await?;
     for kind in KINDS {
         ensure!(world.list(kind).await?.is_empty(), "nothing is left: {}", world.describe().await);

@@ -20,3 +20,4 @@ mod profile;
 mod replacement;
 mod rotation;
 mod runs;
+mod tenants;

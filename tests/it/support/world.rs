@@ -33,6 +33,8 @@ pub struct Settings {
     pub simulator: Vec<String>,
     /// Whether operators of this world take turns, by a lease in its namespace.
     pub elect: bool,
+    /// A second namespace that the operator serves: the first one's name and this.
+    pub also: Option<String>,
 }
 
 impl Default for Settings {
@@ -47,7 +49,7 @@ impl Default for Settings {
             "--requests-per-second",
             "500",
         ];
-        Self { operator: operator.map(str::to_owned).to_vec(), simulator: Vec::new(), elect: false }
+        Self { operator: operator.map(str::to_owned).to_vec(), simulator: Vec::new(), elect: false, also: None }
     }
 }
 
@@ -103,7 +105,13 @@ impl World {
         if settings.elect {
             grant_lease(&client, &namespace).await?;
         }
-        let operator = start_operator(kubeconfig, &sim, &settings, "aep-operator", &namespace, &namespace)?;
+        let mut watched = namespace.clone();
+        if let Some(also) = &settings.also {
+            let second = format!("{namespace}-{also}");
+            create_namespace(&client, &second).await?;
+            watched = format!("{watched},{second}");
+        }
+        let operator = start_operator(kubeconfig, &sim, &settings, "aep-operator", &namespace, &watched)?;
         let mut world = Self::around(plane, &namespace, sim, operator).await?;
         world.settings = settings;
         Ok(world)
