@@ -25,10 +25,12 @@ async fn places(world: &World) -> Result<BTreeMap<String, BTreeMap<Place, BTreeS
     for object in inventory["objects"].as_array().context("an inventory has objects")? {
         for marker in object["markers"].as_array().into_iter().flatten() {
             let owner = text(&marker["owner"]);
-            let owner = owner.split_once('/').context("a marker names cluster, namespace and name")?.1.to_owned();
+            let owner =
+                owner.split_once('/').context("a marker names cluster, namespace and name")?.1.to_owned();
             let place = (text(&object["org"]), text(&object["sandbox"]));
             let role = text(&marker["role"]);
-            let is_new = places.entry(owner.clone()).or_default().entry(place).or_default().insert(role.clone());
+            let is_new =
+                places.entry(owner.clone()).or_default().entry(place).or_default().insert(role.clone());
             ensure!(is_new, "{owner} has two of {role}");
         }
     }
@@ -101,10 +103,11 @@ async fn what_befalls_one_sandbox_or_organisation_touches_no_other() -> Result<(
     let expected = [("dev", ORGANIZATION, "dev"), ("prod", ORGANIZATION, "prod"), ("other", OTHER, "dev")];
     let places = places(&world).await?;
     for (name, organization, sandbox) in expected {
-        let of_chain = places.get(&format!("{}/{name}", world.namespace)).context("the objects of a chain")?;
+        let of_chain =
+            places.get(&format!("{}/{name}", world.namespace)).context("the objects of a chain")?;
         let place = (organization.to_owned(), sandbox.to_owned());
         assert_eq!(of_chain.keys().collect::<Vec<_>>(), [&place], "{name} lives in its own place only");
-        assert_eq!(of_chain[&place].len(), 7, "{name}: {of_chain:?}");
+        assert_eq!(of_chain[&place].len(), 8, "{name}: {of_chain:?}");
     }
 
     world.sim.post(&format!("sandboxes/{ORGANIZATION}/prod"), &json!({ "roleLost": true })).await?;

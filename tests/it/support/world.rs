@@ -49,7 +49,12 @@ impl Default for Settings {
             "--requests-per-second",
             "500",
         ];
-        Self { operator: operator.map(str::to_owned).to_vec(), simulator: Vec::new(), elect: false, also: None }
+        Self {
+            operator: operator.map(str::to_owned).to_vec(),
+            simulator: Vec::new(),
+            elect: false,
+            also: None,
+        }
     }
 }
 

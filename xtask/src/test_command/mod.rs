@@ -70,20 +70,10 @@ pub fn run(args: &Args) -> Result<()> {
     report.finish()
 }
 
-/// Compiles everything that the tests run, so that only running is left when the control plane is there.
+/// Compiles everything that the tests run, so that only running is left when the control plane is there. One call for all: a second one
+/// with other targets would have other features of the dependencies, and compile most of them again.
 fn compile() -> Result<()> {
-    tools::run(tools::cargo().args([
-        "build",
-        "--locked",
-        "--bins",
-        "--package",
-        "aep-operator",
-        "--package",
-        "aep-sim",
-        "--package",
-        "kubectl-aep",
-    ]))?;
-    tools::run(tools::cargo().args(["test", "--locked", "--workspace", "--no-run"]))
+    tools::run(tools::cargo().args(["build", "--locked", "--workspace", "--all-targets"]))
 }
 
 /// helm is a part of the control plane, so that this needs it as well.
