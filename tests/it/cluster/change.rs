@@ -16,13 +16,7 @@ async fn a_change_that_adobe_accepts_and_fails_to_carry_out_is_said_and_not_sent
     world.merge("IngestionFlow", "f", &json!({ "spec": { "displayName": "renamed" } })).await?;
     let message = world.wait_condition("IngestionFlow", "f", "Ready", "False", "UpstreamFailed").await?;
     assert!(message.contains("flow"), "{message}");
-    world
-        .until("two more looks", async || {
-            let looks =
-                world.calls(before).await?.iter().filter(|call| call.line == "GET /flows/{id}").count();
-            Ok((looks >= 4).then_some(()))
-        })
-        .await?;
+    world.inventory_passes(3).await?;
     let patches = world.calls(before).await?.iter().filter(|call| call.line == "PATCH /flows/{id}").count();
     assert!(patches <= 2, "the same change is not sent at each look: {patches}");
 
