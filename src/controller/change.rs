@@ -16,6 +16,8 @@ use crate::domain::plan::Standing;
 
 /// Changes that are sent for one object in one pass: each stale etag costs one.
 const CHANGES: usize = 6;
+/// A change that Adobe accepted and failed to carry out is sent again this many times less often than it is looked at.
+const RETRY_FACTOR: u32 = 12;
 /// When to look again at what Adobe is still working on.
 const UNFINISHED: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -107,7 +109,8 @@ impl<K: Managed> Pass<'_, K> {
     /// Adobe may accept a change and fail later to carry it out. The same change is not sent again and again: it is said.
     fn refuse_failed_change(&self, role: Role, object: &Object, hash: &str) -> Result<(), Obstacle> {
         let Some(said) = object.failed_operation() else { return Ok(()) };
-        let was_sent = self.cx.memory.take_change(&self.uid, role, hash);
+        let pause = self.cx.settings.drift_interval.saturating_mul(RETRY_FACTOR);
+        let was_sent = self.cx.memory.sent_change(&self.uid, role, hash, pause);
         if !was_sent && !self.settled && !self.patched.contains(&role) {
             return Ok(());
         }

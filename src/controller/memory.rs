@@ -69,8 +69,8 @@ struct Remembered {
     written: HashMap<Role, Instant>,
     /// Objects that upstream does not show.
     missing: HashMap<Role, Missing>,
-    /// Hash of the desired state that was last sent as a change of a role's object and not seen to be carried out yet.
-    changes: HashMap<Role, String>,
+    /// Hash of the desired state that was last sent as a change of a role's object and not seen to be carried out yet, and when.
+    changes: HashMap<Role, (String, Instant)>,
     /// The token of the last run on demand, and what became of it.
     run: Option<(String, RunSent)>,
 }
@@ -289,12 +289,14 @@ impl Memory {
 
     /// Notes that a change towards the desired state of that hash was sent.
     pub fn note_accepted(&self, uid: &str, role: Role, hash: &str) {
-        self.with(uid, |object| object.changes.insert(role, hash.to_owned()));
+        self.with(uid, |object| object.changes.insert(role, (hash.to_owned(), Instant::now())));
     }
 
-    /// Whether a change towards the desired state of that hash was sent; the question is settled with it.
-    pub fn take_change(&self, uid: &str, role: Role, hash: &str) -> bool {
-        self.with(uid, |object| object.changes.remove(&role).is_some_and(|sent| sent == hash))
+    /// Whether a change towards the desired state of that hash was sent within so much time.
+    pub fn sent_change(&self, uid: &str, role: Role, hash: &str, within: Duration) -> bool {
+        self.with(uid, |object| {
+            object.changes.get(&role).is_some_and(|(sent, when)| sent == hash && when.elapsed() < within)
+        })
     }
 
     /// Notes what became of the POST for a run on demand.
