@@ -24,7 +24,8 @@ mod tests {
             (2, 2, true),
             (4, 3, false),
             (5, 4, true),
-            (40, 4, true),
+            (40, 4, false),
+            (40, 5, true),
             (1_000, 100, false),
             (1_000, 101, true),
         ] {
