@@ -99,6 +99,16 @@ impl Role {
         }
     }
 
+    /// The kind of custom resource that owns objects of this role.
+    pub fn owner_kind(self) -> &'static str {
+        match self.present() {
+            Self::Connection | Self::Probe => "StripeBaseConnection",
+            Self::SourceConnection => "StripeSourceConnection",
+            Self::FieldGroup | Self::Schema | Self::MappingSet => "IngestionMapping",
+            _ => "IngestionFlow",
+        }
+    }
+
     /// Whether the object is being replaced.
     pub fn is_previous(self) -> bool {
         self != self.present()

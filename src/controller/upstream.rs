@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::managed::Managed;
 use super::site::Site;
 use crate::aep::model::ResourceKind;
-use crate::aep::{Created, Deleted, Filter, Gate, Presence, model, spec};
+use crate::aep::{Created, Deleted, Filter, Gate, Presence, Session, model, spec};
 use crate::api::condition::{Reason, eq_ignoring_times};
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
@@ -119,6 +119,16 @@ impl Object {
         self.meta().and_then(|meta| meta.etag.as_ref())
     }
 
+    /// What tells one version of the object from another: the etag, or the version where a service has no etags; a dataset has neither.
+    pub fn tag(&self) -> Option<String> {
+        match self {
+            Self::MappingSet(set) => set.version.map(|version| version.to_string()),
+            Self::Resource(resource) => resource.version.clone(),
+            Self::DataSet(_) => None,
+            _ => self.etag().map(|etag| etag.as_str().to_owned()),
+        }
+    }
+
     /// Adobe's id.
     pub fn id(&self) -> &str {
         match self {
@@ -145,14 +155,8 @@ impl Object {
 
     /// What status holds of the object.
     pub fn external(&self, role: Role, site: &Site) -> ExternalObject {
-        let etag = match self {
-            Self::MappingSet(set) => set.version.map(|version| version.to_string()),
-            Self::Resource(resource) => resource.version.clone(),
-            Self::DataSet(_) => None,
-            _ => self.etag().map(|etag| etag.as_str().to_owned()),
-        };
         let state = self.meta().map(|meta| meta.state.as_str().to_owned()).filter(|state| !state.is_empty());
-        ExternalObject { state, ..external(site, role, self.id().to_owned(), etag) }
+        ExternalObject { state, ..external(site, role, self.id().to_owned(), self.tag()) }
     }
 
     /// The client that created the object, where Adobe tells it.
@@ -236,9 +240,33 @@ pub async fn search(site: &Site, role: Role, key: &str) -> Result<Vec<Candidate>
 
 /// All target connections of the sandbox that write to the data lake.
 pub async fn search_targets(site: &Site) -> Result<Vec<Candidate>, Obstacle> {
-    let filter = Filter::all().equal("connectionSpec.id", spec::DATA_LAKE_CONNECTION_SPEC);
-    let targets = site.session.list::<model::TargetConnection>(&filter).await?;
-    Ok(all(targets, Object::TargetConnection).iter().map(Object::candidate).collect())
+    Ok(list(&site.session, Role::TargetConnection).await?.iter().map(Object::candidate).collect())
+}
+
+/// Everything of a role in the sandbox, narrowed to our specs and tags: a real sandbox is shared.
+pub async fn list(session: &Session, role: Role) -> Result<Vec<Object>, Obstacle> {
+    let of_spec = |path: &str, spec: &str| Filter::all().equal(path, spec);
+    let stripe = of_spec("connectionSpec.id", spec::STRIPE_CONNECTION_SPEC);
+    let lake = of_spec("connectionSpec.id", spec::DATA_LAKE_CONNECTION_SPEC);
+    let rest = of_spec("flowSpec.id", spec::REST_FLOW_SPEC);
+    Ok(match role.present() {
+        Role::Connection | Role::Probe => {
+            all(session.list::<model::Connection>(&stripe).await?, Object::Connection)
+        }
+        Role::SourceConnection => {
+            all(session.list::<model::SourceConnection>(&stripe).await?, Object::SourceConnection)
+        }
+        Role::FieldGroup => all(session.list_resources(ResourceKind::FieldGroup).await?, Object::Resource),
+        Role::Schema => all(session.list_resources(ResourceKind::Schema).await?, Object::Resource),
+        Role::MappingSet => all(session.list_mapping_sets().await?, Object::MappingSet),
+        Role::Dataset | Role::PreviousDataset => {
+            all(session.list_tagged_data_sets(OWNER_TAG).await?, Object::DataSet)
+        }
+        Role::TargetConnection | Role::PreviousTargetConnection => {
+            all(session.list::<model::TargetConnection>(&lake).await?, Object::TargetConnection)
+        }
+        Role::Flow | Role::PreviousFlow => all(session.list::<model::Flow>(&rest).await?, Object::Flow),
+    })
 }
 
 fn all<T>(items: Vec<T>, wrap: impl Fn(T) -> Object) -> Vec<Object> {

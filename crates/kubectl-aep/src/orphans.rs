@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use aep_operator::aep::model::{self, ResourceKind};
-use aep_operator::aep::{Filter, spec};
 use aep_operator::api::role::Role;
 use aep_operator::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection};
 use aep_operator::controller::adoption;
 use aep_operator::controller::managed::Managed;
 use aep_operator::controller::site::{self, Site};
-use aep_operator::controller::upstream::{MARKER_TAG, Object};
+use aep_operator::controller::upstream::{self, MARKER_TAG, Object};
 use aep_operator::domain::lookup::is_retainable;
 use aep_operator::domain::marker::Marker;
 use anyhow::Result;
@@ -135,28 +133,18 @@ async fn sites(
 
 /// Every object of a sandbox of the kinds that the operator makes.
 async fn everything(site: &Site) -> Result<Vec<Object>> {
-    let session = &site.session;
-    let of = |path: &str, spec: &str| Filter::all().equal(path, spec);
-    let stripe = of("connectionSpec.id", spec::STRIPE_CONNECTION_SPEC);
-    let lake = of("connectionSpec.id", spec::DATA_LAKE_CONNECTION_SPEC);
-    let rest = of("flowSpec.id", spec::REST_FLOW_SPEC);
+    use Role::{Connection, FieldGroup, Flow, MappingSet, Schema, SourceConnection, TargetConnection};
     let mut all = Vec::new();
-    all.extend(session.list::<model::Connection>(&stripe).await?.into_iter().map(Object::Connection));
-    let sources = session.list::<model::SourceConnection>(&stripe).await?;
-    all.extend(sources.into_iter().map(Object::SourceConnection));
-    let targets = session.list::<model::TargetConnection>(&lake).await?;
-    all.extend(targets.into_iter().map(Object::TargetConnection));
-    all.extend(session.list::<model::Flow>(&rest).await?.into_iter().map(Object::Flow));
-    all.extend(session.list_mapping_sets().await?.into_iter().map(Object::MappingSet));
-    for kind in [ResourceKind::FieldGroup, ResourceKind::Schema] {
-        all.extend(session.list_resources(kind).await?.into_iter().map(Object::Resource));
+    for role in [Connection, SourceConnection, TargetConnection, Flow, MappingSet, FieldGroup, Schema] {
+        all.extend(upstream::list(&site.session, role).await?);
     }
-    all.extend(session.list_tagged_data_sets(MARKER_TAG).await?.into_iter().map(Object::DataSet));
+    // Here the marker alone tells whose a dataset was.
+    all.extend(site.session.list_tagged_data_sets(MARKER_TAG).await?.into_iter().map(Object::DataSet));
     Ok(all)
 }
 
 fn orphan(site: &Site, object: &Object, marker: &Marker) -> Orphan {
-    let owner = format!("{} {}/{}", kind_of(marker.role), marker.owner.namespace, marker.owner.name);
+    let owner = format!("{} {}/{}", marker.role.owner_kind(), marker.owner.namespace, marker.owner.name);
     Orphan {
         organization: site.organization.clone(),
         sandbox: site.sandbox.clone(),
@@ -176,16 +164,6 @@ fn what_to_do(role: Role, owner: &str) -> String {
         format!("apply {owner} again, which takes it up, or delete it in AEP")
     } else {
         format!("delete it in AEP, or take it over with {adopt}")
-    }
-}
-
-/// The kind whose objects own the role.
-fn kind_of(role: Role) -> &'static str {
-    match role.present() {
-        Role::Connection | Role::Probe => "StripeBaseConnection",
-        Role::SourceConnection => "StripeSourceConnection",
-        Role::FieldGroup | Role::Schema | Role::MappingSet => "IngestionMapping",
-        _ => "IngestionFlow",
     }
 }
 

@@ -10,14 +10,14 @@ use super::fleet::{Fleet, Known, known};
 use super::orphans::Orphans;
 use super::runs;
 use super::sight::{Seen, Sight};
-use crate::aep::{Filter, Lane, Session, model, spec};
+use crate::aep::Lane;
 use crate::api::role::Role;
 use crate::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection};
 use crate::controller::context::Context;
 use crate::controller::managed::Managed;
 use crate::controller::memory::Shown;
 use crate::controller::site::Site;
-use crate::controller::upstream::{OWNER_TAG, Object};
+use crate::controller::upstream::{self, Object};
 use crate::domain::outcome::Obstacle;
 
 /// What the lists showed of the objects of one role.
@@ -76,7 +76,7 @@ impl Look<'_> {
         if owned.is_empty() {
             return Ok(found);
         }
-        let items = list(&self.site.session.on(Lane::Drift), role).await?;
+        let items = upstream::list(&self.site.session.on(Lane::Drift), role).await?;
         let mut items: HashMap<String, Object> =
             items.into_iter().map(|item| (item.id().to_owned(), item)).collect();
         for owner in owned {
@@ -124,36 +124,4 @@ fn shown(object: Object) -> Shown {
         Object::MappingSet(_) | Object::Resource(_) => Shown::Moved,
         object => Shown::There(Box::new(object)),
     }
-}
-
-/// Everything of a role in the sandbox, narrowed to our specs and tags: a real sandbox is shared.
-async fn list(session: &Session, role: Role) -> Result<Vec<Object>, Obstacle> {
-    let of_spec = |path: &str, spec: &str| Filter::all().equal(path, spec);
-    let stripe = of_spec("connectionSpec.id", spec::STRIPE_CONNECTION_SPEC);
-    let lake = of_spec("connectionSpec.id", spec::DATA_LAKE_CONNECTION_SPEC);
-    let rest = of_spec("flowSpec.id", spec::REST_FLOW_SPEC);
-    Ok(match role.present() {
-        Role::Connection | Role::Probe => {
-            wrapped(session.list::<model::Connection>(&stripe).await?, Object::Connection)
-        }
-        Role::SourceConnection => {
-            wrapped(session.list::<model::SourceConnection>(&stripe).await?, Object::SourceConnection)
-        }
-        Role::FieldGroup => {
-            wrapped(session.list_resources(model::ResourceKind::FieldGroup).await?, Object::Resource)
-        }
-        Role::Schema => wrapped(session.list_resources(model::ResourceKind::Schema).await?, Object::Resource),
-        Role::MappingSet => wrapped(session.list_mapping_sets().await?, Object::MappingSet),
-        Role::Dataset | Role::PreviousDataset => {
-            wrapped(session.list_tagged_data_sets(OWNER_TAG).await?, Object::DataSet)
-        }
-        Role::TargetConnection | Role::PreviousTargetConnection => {
-            wrapped(session.list::<model::TargetConnection>(&lake).await?, Object::TargetConnection)
-        }
-        Role::Flow | Role::PreviousFlow => wrapped(session.list::<model::Flow>(&rest).await?, Object::Flow),
-    })
-}
-
-fn wrapped<T>(items: Vec<T>, wrap: impl Fn(T) -> Object) -> Vec<Object> {
-    items.into_iter().map(wrap).collect()
 }

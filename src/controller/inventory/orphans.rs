@@ -11,17 +11,6 @@ use crate::controller::upstream::Object;
 use crate::domain::marker::Marker;
 use crate::telemetry::metrics::Happening;
 
-/// The kind that stands for objects of a role.
-fn kind_of(marker: &Marker) -> &'static str {
-    use crate::api::role::Role;
-    match marker.role.present() {
-        Role::Connection | Role::Probe => "StripeBaseConnection",
-        Role::SourceConnection => "StripeSourceConnection",
-        Role::FieldGroup | Role::Schema | Role::MappingSet => "IngestionMapping",
-        _ => "IngestionFlow",
-    }
-}
-
 /// What the passes found. An object counts when two passes in a row show it: lists may lag behind a deletion.
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
@@ -56,7 +45,7 @@ impl Orphans {
         self.now.retain(|_, marker| is_orphan(marker));
         for (id, marker) in self.now.iter().filter(|(id, _)| self.before.contains(*id)) {
             if self.told.insert(id.clone()) {
-                cx.metrics.count(Happening::OrphanFound, kind_of(marker));
+                cx.metrics.count(Happening::OrphanFound, marker.role.owner_kind());
                 warn!(
                     id,
                     role = %marker.role,

@@ -23,27 +23,16 @@ pub(super) struct Sight {
 impl Sight {
     /// An object as a list shows it.
     pub(super) fn of(object: &Object) -> Self {
-        let (etag, content) = match object {
-            Object::Connection(object) => {
-                (object.meta.etag.as_ref(), hash(&steady(object, |it| &mut it.meta)))
-            }
-            Object::SourceConnection(object) => {
-                (object.meta.etag.as_ref(), hash(&steady(object, |it| &mut it.meta)))
-            }
-            Object::TargetConnection(object) => {
-                (object.meta.etag.as_ref(), hash(&steady(object, |it| &mut it.meta)))
-            }
-            Object::Flow(object) => (object.meta.etag.as_ref(), hash(&steady(object, |it| &mut it.meta))),
-            Object::MappingSet(set) => {
-                return Self { etag: shown(set.version), content: hash(&(set.version, &set.name)) };
-            }
-            Object::Resource(it) => {
-                let content = (&it.version, &it.title, &it.description, it.is_in_union());
-                return Self { etag: shown(it.version.as_ref()), content: hash(&content) };
-            }
-            Object::DataSet(it) => (None, hash(&(&it.name, &it.description, &it.schema_ref, &it.tags))),
+        let content = match object {
+            Object::Connection(it) => hash(&steady(it, |it| &mut it.meta)),
+            Object::SourceConnection(it) => hash(&steady(it, |it| &mut it.meta)),
+            Object::TargetConnection(it) => hash(&steady(it, |it| &mut it.meta)),
+            Object::Flow(it) => hash(&steady(it, |it| &mut it.meta)),
+            Object::MappingSet(it) => hash(&(it.version, &it.name)),
+            Object::Resource(it) => hash(&(&it.version, &it.title, &it.description, it.is_in_union())),
+            Object::DataSet(it) => hash(&(&it.name, &it.description, &it.schema_ref, &it.tags)),
         };
-        Self { etag: shown(etag.map(crate::aep::Etag::as_str)), content }
+        Self { etag: object.tag().unwrap_or_default(), content }
     }
 
     /// Whether the owner has a reason to look. What its status holds is what the operator wrote or accepted last; at first sight after a
@@ -52,10 +41,6 @@ impl Sight {
         let is_accepted = !self.etag.is_empty() && owner.etag.as_deref() == Some(self.etag.as_str());
         !is_accepted && before.is_none_or(|before| before.content != self.content)
     }
-}
-
-fn shown(etag: Option<impl ToString>) -> String {
-    etag.map(|etag| etag.to_string()).unwrap_or_default()
 }
 
 /// The object without what moves by itself.

@@ -382,6 +382,23 @@ impl World {
         assert_eq!(status, 200, "{answer}");
     }
 
+    /// New charges, created now.
+    pub fn pay(&self, count: usize) {
+        let seed = json!({ "stripe": [{ "resource": "charges", "count": count }] });
+        assert_eq!(self.sim.control("POST", "/seed", &seed).0, 201);
+    }
+
+    /// How often each Stripe id was ingested, into all datasets.
+    pub fn rows(&self) -> BTreeMap<String, u64> {
+        let (_, rows) = self.sim.control("GET", "/rows", &Value::Null);
+        let datasets = rows[objects::ORGANIZATION]["dev"].as_object().cloned().unwrap_or_default();
+        let mut counts = BTreeMap::new();
+        for (id, times) in datasets.values().flat_map(|rows| rows.as_object().into_iter().flatten()) {
+            *counts.entry(id.clone()).or_default() += times.as_u64().unwrap_or_default();
+        }
+        counts
+    }
+
     /// Moments at which two live objects carried one marker.
     pub fn violations(&self) -> Vec<Value> {
         let (_, answer) = self.sim.control("GET", "/violations", &Value::Null);

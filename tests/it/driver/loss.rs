@@ -1,7 +1,6 @@
 //! What others delete, hide or reset upstream: nothing is made again before its absence is proven, never twice, and never while so much is
 //! missing that the fault is more likely with whoever asks.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aep_operator::controller::inventory::Inventory;
@@ -50,22 +49,6 @@ fn condition(world: &World, kind: &str, type_: &str) -> Value {
     let object = world.api.get(kind, "charges").unwrap_or_default();
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
     conditions.into_iter().find(|condition| condition["type"] == type_).unwrap_or_default()
-}
-
-/// How often each Stripe id was ingested, into all datasets.
-fn rows(world: &World) -> BTreeMap<String, u64> {
-    let (_, rows) = world.sim.control("GET", "/rows", &Value::Null);
-    let datasets = rows[ORGANIZATION]["dev"].as_object().cloned().unwrap_or_default();
-    let mut counts = BTreeMap::new();
-    for (id, times) in datasets.values().flat_map(|rows| rows.as_object().into_iter().flatten()) {
-        *counts.entry(id.clone()).or_default() += times.as_u64().unwrap_or_default();
-    }
-    counts
-}
-
-fn pay(world: &World, count: usize) {
-    let seed = json!({ "stripe": [{ "resource": "charges", "count": count }] });
-    assert_eq!(world.sim.control("POST", "/seed", &seed).0, 201);
 }
 
 /// Every object is Ready, nothing was ever there twice, and each role exists once.
@@ -117,10 +100,10 @@ async fn a_held_flow_waits_for_an_approval_and_then_goes_on_where_the_lost_one_e
     let (world, process, mut inventory) = world(&chain(HOLD)).await;
     world.wait(Duration::from_hours(2)).await;
     world.keep(&process, &mut inventory).await.expect("runs should be noted");
-    let seeded = rows(&world).len();
+    let seeded = world.rows().len();
     assert!(seeded > 0);
     let id = delete_upstream(&world, "flow");
-    pay(&world, 3);
+    world.pay(3);
     world.keep(&process, &mut inventory).await.expect("the loss should be settled");
     assert!(world.owned().keys().all(|(_, role)| role != "flow"), "nothing is made before it is approved");
     let ready = condition(&world, "IngestionFlow", "Ready");
@@ -133,9 +116,9 @@ async fn a_held_flow_waits_for_an_approval_and_then_goes_on_where_the_lost_one_e
     world.keep(&process, &mut inventory).await.expect("the approved flow should be made");
     is_whole(&world).expect("the chain should be whole");
     assert_eq!(world.approvals()["IngestionFlow charges"].len(), 1, "asked once");
-    pay(&world, 2);
+    world.pay(2);
     world.wait(Duration::from_hours(3)).await;
-    let rows = rows(&world);
+    let rows = world.rows();
     assert_eq!(rows.len(), seeded + 5, "nothing is missing");
     assert!(rows.values().all(|times| *times == 1), "nothing is there twice: {rows:?}");
 }
@@ -288,7 +271,7 @@ async fn lost_under(role: &str, kinds: &[&str], plan: Plan) -> Result<Vec<String
     world.wait(Duration::from_hours(1)).await;
     drop(maker);
     delete_upstream(&world, role);
-    pay(&world, 2);
+    world.pay(2);
     let made = world.trace().len();
     let failed = |problem: String| format!("{problem}\n{}", world.trace().split_off(made).join("\n"));
     let former = world.process("first", plan);
@@ -310,7 +293,7 @@ async fn lost_under(role: &str, kinds: &[&str], plan: Plan) -> Result<Vec<String
     }
     is_whole(&world).map_err(failed)?;
     world.wait(Duration::from_hours(3)).await;
-    let rows = rows(&world);
+    let rows = world.rows();
     if rows.values().any(|times| *times != 1) {
         return Err(failed(format!("rows twice: {rows:?}")));
     }

@@ -2,7 +2,6 @@
 //! flow, one target, and every Stripe id as often as the condition says. The simulator watches that no two flows of one object are
 //! enabled at any moment. A death before an exchange leaves what a death in the one before it leaves, so it is not tried as well.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -89,23 +88,6 @@ async fn flow_alone(world: &World, process: &Process, former: Option<&Process>) 
     Err(format!("not settled: {last}"))
 }
 
-/// New charges, created now.
-fn pay(world: &World, count: usize) {
-    let seed = json!({ "stripe": [{ "resource": "charges", "count": count }] });
-    assert_eq!(world.sim.control("POST", "/seed", &seed).0, 201);
-}
-
-/// How often each Stripe id was ingested, into all datasets.
-fn rows(world: &World) -> BTreeMap<String, u64> {
-    let (_, rows) = world.sim.control("GET", "/rows", &Value::Null);
-    let datasets = rows[ORGANIZATION]["dev"].as_object().cloned().unwrap_or_default();
-    let mut counts = BTreeMap::new();
-    for (id, times) in datasets.values().flat_map(|rows| rows.as_object().into_iter().flatten()) {
-        *counts.entry(id.clone()).or_default() += times.as_u64().unwrap_or_default();
-    }
-    counts
-}
-
 /// The upstream id that a source connection has.
 fn source_id(world: &World, name: &str) -> String {
     let source = world.api.get("StripeSourceConnection", name).unwrap_or_default();
@@ -166,7 +148,7 @@ async fn replace_under(asked: Asked, plan: Plan) -> Result<Vec<String>, String> 
     let world = world.approving();
     drop(maker);
     let made = world.trace().len();
-    pay(&world, 3);
+    world.pay(3);
     world.api.apply(&flow(asked, "other"));
     let former = world.process("first", plan);
     let mut end = flow_alone(&world, &former, None).await;
@@ -181,7 +163,7 @@ async fn replace_under(asked: Asked, plan: Plan) -> Result<Vec<String>, String> 
     }
     end.and_then(|_| one_flow(&world, "other", "enabled"))
         .map_err(|problem| with_trace(&world, made, &problem))?;
-    pay(&world, 2);
+    world.pay(2);
     world.wait(Duration::from_hours(3)).await;
     as_promised(&world, asked).map_err(|problem| with_trace(&world, made, &problem))?;
     Ok(world.trace().split_off(made))
@@ -193,7 +175,7 @@ fn as_promised(world: &World, asked: Asked) -> Result<(), String> {
     if replaced["status"] != "True" || !text(&replaced, "/message").contains(asked.history) {
         return Err(format!("the condition Replaced is {replaced}"));
     }
-    let rows = rows(world);
+    let rows = world.rows();
     let times = |wanted: u64| rows.values().filter(|times| **times == wanted).count();
     let seeded = rows.len() - 5;
     let promised = if asked.history == "None" { [rows.len(), 0] } else { [5, seeded] };
@@ -507,8 +489,8 @@ async fn while_a_replacement_waits_for_approval_the_flow_can_be_stopped_and_its_
 async fn a_new_dataset_goes_with_a_new_source_and_the_old_one_keeps_its_rows() {
     let (world, process) = running(AUTOMATIC).await;
     world.wait(Duration::from_mins(1)).await;
-    let before = rows(&world).len();
-    pay(&world, 3);
+    let before = world.rows().len();
+    world.pay(3);
     let moved = |source: &str| with(flow(AUTOMATIC, source), "/dataset/managed/name", json!("Another"));
     world.api.apply(&moved("charges"));
     let _refused = world.pass(&process, "IngestionFlow", "charges").await;
