@@ -202,9 +202,6 @@ reasons! {
     ExploreEmpty:
         "Adobe's explore call gave no fields for the source.",
         "Check the Stripe key's right to read the resource; an account without records has none to show.";
-    FieldNotServed:
-        "The spec uses a field that this version of the operator does not serve yet.",
-        "Remove the field that the message names.";
     SchemaTitleTaken:
         "Another resource of Schema Registry has the title already; the message holds its $id.",
         "Take it over with targetSchema.managed.adopt, or choose another title in another IngestionMapping.";

@@ -117,8 +117,7 @@ impl<K: Managed> Pass<'_, K> {
         desired: &K::Desired,
         hash: &str,
     ) -> Result<(), Obstacle> {
-        let site = K::site(refs);
-        let candidates = self.read_named(roles, site).await?;
+        let candidates = self.read_named(roles, refs).await?;
         self.find_what_they_need(roles, &candidates, refs, desired).await?;
         self.refuse_unfit(&candidates, refs, desired)?;
         if !self.is_claimed_for(&candidates) {
@@ -136,11 +135,13 @@ impl<K: Managed> Pass<'_, K> {
     }
 
     /// Reads what spec names, the last role first: one object tells of another that comes before it.
-    async fn read_named(&mut self, roles: &[Role], site: &Site) -> Result<Vec<Candidate>, Obstacle> {
+    async fn read_named(&mut self, roles: &[Role], refs: &K::Refs) -> Result<Vec<Candidate>, Obstacle> {
+        let site = K::site(refs);
         let mut candidates = Vec::new();
         for role in roles.iter().rev().copied() {
             let Some(Named { id, field }) = self.named(role) else { continue };
-            let object = read(site, role, &id, field).await?;
+            let mut object = read(site, role, &id, field).await?;
+            self.object.complete(refs, role, &mut object).await?;
             refuse_elsewhere(&object, role, field, site)?;
             self.refuse_owned(&object, role, field, site).await?;
             let external = object.external(role, site);

@@ -1,7 +1,5 @@
 //! What every reconcile needs: the two ports, the settings, the clock and the memory of this process.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::inventory::Brake;
+use super::known::Known;
 use super::memory::Memory;
 use super::rotation::Trials;
 use super::wake::Wake;
@@ -107,39 +106,6 @@ impl Context {
             cluster: self.settings.cluster_id.clone(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
-        }
-    }
-}
-
-/// Facts about organisations and sandboxes, kept once learnt.
-#[derive(Debug, Default)]
-pub struct Known {
-    tenants: Mutex<HashMap<String, String>>,
-    sandboxes: Mutex<HashMap<(String, String), Option<String>>>,
-}
-
-impl Known {
-    /// The tenant id of an organisation.
-    pub fn tenant(&self, organization: &str) -> Option<String> {
-        self.tenants.lock().ok()?.get(organization).cloned()
-    }
-
-    /// Notes the tenant id of an organisation.
-    pub fn note_tenant(&self, organization: &str, tenant: &str) {
-        if let Ok(mut tenants) = self.tenants.lock() {
-            tenants.insert(organization.to_owned(), tenant.to_owned());
-        }
-    }
-
-    /// The id of a sandbox that was seen to be active; the inner `None` where it may not be read.
-    pub fn sandbox(&self, organization: &str, name: &str) -> Option<Option<String>> {
-        self.sandboxes.lock().ok()?.get(&(organization.to_owned(), name.to_owned())).cloned()
-    }
-
-    /// Notes the id of a sandbox.
-    pub fn note_sandbox(&self, organization: &str, name: &str, id: Option<String>) {
-        if let Ok(mut sandboxes) = self.sandboxes.lock() {
-            sandboxes.insert((organization.to_owned(), name.to_owned()), id);
         }
     }
 }

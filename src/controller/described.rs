@@ -14,11 +14,12 @@ pub fn drift<K: Managed>(
     shape: &Shape<'_, K>,
     role: Role,
     object: &Object,
-    name: &str,
-    description: Option<&str>,
+    said_name: &str,
+    said_description: Option<&str>,
 ) -> Drift {
     let observed = object.description();
-    let (name, description) = said(shape, role, object, name, description);
+    let name = name(shape, role, object, said_name);
+    let description = description(shape, role, object, said_description);
     let wanted = shape.marker(role);
     let marker = object.marker().map(|marker| marker.to_string()).unwrap_or_default();
     Drift::default()
@@ -27,33 +28,35 @@ pub fn drift<K: Managed>(
         .field("marker", wanted, marker)
 }
 
-/// What spec says of name and description; an adopted object keeps its own where spec says nothing.
-fn said<'a, K: Managed>(
+/// What spec says of the name; an adopted object keeps its own where spec says nothing.
+fn name<'a, K: Managed>(shape: &Shape<'_, K>, role: Role, object: &'a Object, said: &'a str) -> &'a str {
+    if shape.is_adopted(role) && shape.unsaid.name { object.name() } else { said }
+}
+
+/// What spec says of the description; an adopted object keeps its own where spec says nothing.
+pub fn description<'a, K: Managed>(
     shape: &Shape<'_, K>,
     role: Role,
     object: &'a Object,
-    name: &'a str,
-    description: Option<&'a str>,
-) -> (&'a str, Option<&'a str>) {
-    let keeps = shape.is_adopted(role);
-    let name = if keeps && shape.unsaid.name { object.name() } else { name };
-    let own = || Some(Marker::text_before(object.description()));
-    (name, if keeps && shape.unsaid.description { own() } else { description })
+    said: Option<&'a str>,
+) -> Option<&'a str> {
+    let keeps = shape.is_adopted(role) && shape.unsaid.description;
+    if keeps { Some(Marker::text_before(object.description())) } else { said }
 }
 
 /// The patch for the differences in name, description and marker.
 pub fn patch<K: Managed>(
     shape: &Shape<'_, K>,
     change: &Change<'_>,
-    name: &str,
-    description: Option<&str>,
+    said_name: &str,
+    said_description: Option<&str>,
 ) -> Patch {
-    let (name, description) = said(shape, change.role, change.object, name, description);
     let mut patch = Patch::new();
     if change.drift.has("displayName") {
-        patch = patch.replace("/name", name);
+        patch = patch.replace("/name", name(shape, change.role, change.object, said_name));
     }
     if change.drift.has("description") || change.drift.has("marker") {
+        let description = description(shape, change.role, change.object, said_description);
         // `add` also overwrites, and does not fail where the description was removed by hand.
         patch = patch.add("/description", shape.marker(change.role).describe(description));
     }

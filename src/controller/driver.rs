@@ -73,12 +73,6 @@ pub(super) async fn record_defect<K: Managed>(
 impl<K: Managed> Pass<'_, K> {
     /// Steps 3 to 7. Returns the hash of the desired state that is applied now.
     async fn bring_about(&mut self, report: &mut Report<K::Status>) -> Result<String, Obstacle> {
-        if let Some(field) = self.object.unserved() {
-            return Err(Obstacle::invalid(
-                Reason::FieldNotServed,
-                format!("{field} is not served by this version of the operator: remove it"),
-            ));
-        }
         let refs = self.object.resolve(self.cx).await?;
         self.resolved = true;
         let desired = self.object.desired(&refs)?;

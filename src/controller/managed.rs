@@ -59,8 +59,6 @@ pub trait Managed: Kind {
     fn roles(&self) -> Vec<Role>;
     /// Whether deletion leaves the role's object upstream although the kind's own policy is `Delete`.
     fn keeps(&self, role: Role) -> bool;
-    /// The first field that spec uses and this version does not serve.
-    fn unserved(&self) -> Option<&'static str>;
     /// The name of a role's object upstream, without a marker.
     fn upstream_name(&self, role: Role) -> String;
     /// The start time that a claim fixes, where the kind has one: spec's, else that of the first claim, else now.

@@ -27,6 +27,7 @@ mod change;
 mod cleanup;
 mod conditions;
 mod driver;
+mod known;
 mod loss;
 mod owners;
 mod pass;

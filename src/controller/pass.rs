@@ -478,7 +478,7 @@ pub(super) fn contested(role: Role, name: &str, contest: &Contest) -> Obstacle {
         Contest::Foreign(_) => (
             Reason::SchemaTitleTaken,
             format!(
-                "spec.targetSchema.managed.title: the title {name} of the {role} is taken by {ids}: choose another title, or use that schema with targetSchema.existing"
+                "spec.targetSchema.managed.title: the title {name} of the {role} is taken by {ids}: choose another title, take the schema and its field group over with targetSchema.managed.adopt, or use the schema with targetSchema.existing"
             ),
         ),
     };

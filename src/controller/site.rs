@@ -137,19 +137,15 @@ async fn known_sandbox(
     organization: &str,
     name: &str,
 ) -> Result<Option<String>, Obstacle> {
-    if let Some(known) = cx.known.sandbox(organization, name) {
-        return Ok(known);
-    }
-    let id = sandbox_id(session, organization, name).await?;
-    cx.known.note_sandbox(organization, name, id.clone());
-    Ok(id)
+    let key = (organization.to_owned(), name.to_owned());
+    cx.known.sandboxes.get_or_ask(key, sandbox_id(session, organization, name)).await
 }
 
 /// Asks again whether the sandbox is active, and the one in which an object was made.
 pub async fn confirm(cx: &Context, site: &Site, recorded: Option<&str>) -> Result<(), Obstacle> {
     let now = sandbox_id(&site.session, &site.organization, &site.sandbox).await?;
     if now.is_some() {
-        cx.known.note_sandbox(&site.organization, &site.sandbox, now.clone());
+        cx.known.sandboxes.note((site.organization.clone(), site.sandbox.clone()), now.clone());
     }
     match (recorded, now) {
         (Some(recorded), Some(now)) if recorded != now => Err(Obstacle::invalid(

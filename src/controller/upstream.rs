@@ -139,11 +139,12 @@ impl Object {
         }
     }
 
-    /// What would narrow a search for the object: what it reads from, or writes to.
+    /// What would narrow a search for the object: what it reads from, or writes to, or its title.
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Flow(flow) => flow.source_connection_ids.first().map(String::as_str),
             Self::TargetConnection(target) => target.data_set_id(),
+            Self::Resource(resource) => Some(&resource.title),
             _ => None,
         }
     }

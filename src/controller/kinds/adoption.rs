@@ -6,12 +6,13 @@ use crate::aep::{model, spec};
 use crate::api::role::Role;
 use crate::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection};
 use crate::controller::adoption::{Named, field, refused};
-use crate::controller::managed::Shape;
+use crate::controller::managed::{Managed, Shape};
 use crate::controller::upstream::Object;
 use crate::domain::outcome::Obstacle;
 
 use super::flow::dataset_id;
 use super::flow_checks::refuse_other_schema;
+use super::{mapping_schema, mapping_update};
 
 /// The object of a role that spec names by this id.
 pub(super) fn named(role: Role, id: Option<&String>) -> Option<Named> {
@@ -43,15 +44,60 @@ pub(super) fn unfit_source_connection(
     same(role, "resource", resource, desired.resource_path, "spec.resourcePath")
 }
 
-/// A mapping set has to write to the target schema.
-pub(super) fn unfit_mapping_set(
+/// A mapping set has to write to the target schema; a schema has to be of the class, of the title and with the field group that spec
+/// names; and a field group has to be one that only needs to grow.
+pub(super) fn unfit_mapping(
+    mapping: &IngestionMapping,
     shape: &Shape<'_, IngestionMapping>,
     role: Role,
     object: &Object,
 ) -> Result<(), Obstacle> {
-    let Object::MappingSet(set) = object else { return Ok(()) };
-    let schema = IngestionMapping::schema_id(shape).unwrap_or("that does not exist yet");
-    same(role, "schema", &set.schema.id, schema, "spec.targetSchema.existing.id")
+    match object {
+        Object::MappingSet(set) => {
+            let schema = IngestionMapping::schema_id(shape).unwrap_or("that does not exist yet");
+            let reference = if mapping.adopts(Role::Schema, shape.objects).is_some() {
+                "spec.targetSchema.managed.adopt.schemaId"
+            } else {
+                "spec.targetSchema.existing.id"
+            };
+            same(role, "schema", &set.schema.id, schema, reference)
+        }
+        Object::Resource(schema) if role == Role::Schema => unfit_schema(mapping, shape, schema),
+        Object::Resource(group) => match mapping_update::breaking(shape, group) {
+            Some(breaking) => Err(refused(
+                field(role),
+                format!(
+                    "a field group only grows, and the rows need another one: {breaking}: change spec.mappings, or name another field group"
+                ),
+            )),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+fn unfit_schema(
+    mapping: &IngestionMapping,
+    shape: &Shape<'_, IngestionMapping>,
+    schema: &model::Resource,
+) -> Result<(), Obstacle> {
+    let role = Role::Schema;
+    let Some(managed) = &mapping.spec.target_schema.managed else { return Ok(()) };
+    let class = schema.class().unwrap_or_default();
+    same(role, "class", class, &managed.class_id, "spec.targetSchema.managed.class")?;
+    // The title is what a look-up searches by, and it is the one that people know the schema by.
+    same(role, "title", &schema.title, &managed.title, "spec.targetSchema.managed.title")?;
+    let group = shape.id(Role::FieldGroup)?;
+    if !schema.all_of().any(|part| part == group) {
+        let why = format!(
+            "the schema {} is not composed of the field group {group}: name one of its own field groups, or add that one to it in AEP",
+            schema.id
+        );
+        return Err(refused(field(role), why));
+    }
+    let unfit = |obstacle: Obstacle| refused(field(role), obstacle.message);
+    mapping_schema::refuse_leaving_profile(shape, schema).map_err(unfit)?;
+    mapping_schema::changes(shape, schema).map(drop).map_err(unfit)
 }
 
 /// A dataflow has to be a REST flow from this source through this mapping set, its target connection one to this dataset, and the dataset

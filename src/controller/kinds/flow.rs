@@ -100,10 +100,6 @@ impl Managed for IngestionFlow {
                     .is_none_or(|managed| managed.deletion_policy == DeletionPolicy::Retain)
     }
 
-    fn unserved(&self) -> Option<&'static str> {
-        None
-    }
-
     fn when_lost(&self, shape: &Shape<'_, Self>, role: Role) -> WhenLost {
         flow_loss::when_lost(self, shape, role)
     }

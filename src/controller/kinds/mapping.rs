@@ -126,14 +126,14 @@ impl Managed for IngestionMapping {
             || self.managed().is_none_or(|managed| managed.deletion_policy == DeletionPolicy::Retain)
     }
 
-    fn unserved(&self) -> Option<&'static str> {
-        let adopts = self.managed().is_some_and(|managed| managed.adopt.is_some());
-        adopts.then_some("spec.targetSchema.managed.adopt")
-    }
-
     fn adopts(&self, role: Role, _: &BTreeMap<Role, Object>) -> Option<Named> {
-        let adopt = self.spec.adopt.as_ref().filter(|_| role == Role::MappingSet);
-        adoption::named(role, adopt.map(|adopt| &adopt.mapping_set_id))
+        let schema = self.managed().and_then(|managed| managed.adopt.as_ref());
+        let id = match role {
+            Role::FieldGroup => schema.map(|adopt| &adopt.field_group_id),
+            Role::Schema => schema.map(|adopt| &adopt.schema_id),
+            _ => self.spec.adopt.as_ref().map(|adopt| &adopt.mapping_set_id),
+        };
+        adoption::named(role, id)
     }
 
     fn upstream_name(&self, role: Role) -> String {
@@ -221,9 +221,11 @@ impl Managed for IngestionMapping {
 
     async fn check(&self, _: &Context, shape: &Shape<'_, Self>) -> Result<(), Obstacle> {
         match Self::schema_id(shape) {
-            Ok(schema_id) => mapping_checks::check_rows(shape, schema_id).await,
-            // A managed schema is checked against as soon as it exists.
-            Err(_) => Ok(()),
+            Ok(schema_id) if !mapping_update::is_to_grow(shape) => {
+                mapping_checks::check_rows(shape, schema_id).await
+            }
+            // A managed schema is checked against as soon as it exists and has its fields.
+            _ => Ok(()),
         }
     }
 
@@ -259,7 +261,7 @@ impl Managed for IngestionMapping {
     }
 
     fn refuse_unfit(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle> {
-        adoption::unfit_mapping_set(shape, role, object)
+        adoption::unfit_mapping(self, shape, role, object)
     }
 
     fn differences(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Vec<String> {

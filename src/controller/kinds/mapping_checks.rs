@@ -24,12 +24,8 @@ const VISIBLE_SOON: Duration = Duration::from_secs(2);
 
 /// The tenant id of the organisation, asked for once.
 pub(super) async fn tenant(cx: &Context, site: &Site) -> Result<String, Obstacle> {
-    if let Some(tenant) = cx.known.tenant(&site.organization) {
-        return Ok(tenant);
-    }
-    let tenant = site.session.stats().await?.tenant_id;
-    cx.known.note_tenant(&site.organization, &tenant);
-    Ok(tenant)
+    let asked = async { Ok(site.session.stats().await?.tenant_id) };
+    cx.known.tenants.get_or_ask(site.organization.clone(), asked).await
 }
 
 /// The `$id` of the schema that `targetSchema.existing` names; `None` for a managed one. Not asked again for a generation that is
@@ -156,7 +152,7 @@ pub(super) fn title_taken(error: aep::Error, title: &str) -> Obstacle {
         obstacle.class = Class::Invalid;
         obstacle.reason = Reason::SchemaTitleTaken;
         obstacle.message = format!(
-            "spec.targetSchema.managed.title: the title {title} is taken in this sandbox: choose another title, or use the schema with targetSchema.existing. {}",
+            "spec.targetSchema.managed.title: the title {title} is taken in this sandbox: choose another title, take the schema and its field group over with targetSchema.managed.adopt, or use the schema with targetSchema.existing. {}",
             obstacle.message
         );
     }

@@ -63,7 +63,13 @@ fn observed(shape: &MappingShape<'_>, schema: &model::Resource) -> Vec<ObservedI
     schema.identities.iter().map(identity).collect()
 }
 
-fn changes(shape: &MappingShape<'_>, schema: &model::Resource) -> Result<IdentityChanges, Obstacle> {
+pub(super) fn changes(
+    shape: &MappingShape<'_>,
+    schema: &model::Resource,
+) -> Result<IdentityChanges, Obstacle> {
+    if shape.desired.identities.is_empty() && shape.is_adopted(Role::Schema) {
+        return Ok(IdentityChanges::default());
+    }
     identity_changes(&shape.desired.identities, &observed(shape, schema), schema.is_in_union()).map_err(
         |conflict| {
             Obstacle::invalid(
@@ -111,7 +117,10 @@ pub(super) async fn before(
     Ok(Before::Announce(announced, changes.create.len()))
 }
 
-fn refuse_leaving_profile(shape: &MappingShape<'_>, schema: &model::Resource) -> Result<(), Obstacle> {
+pub(super) fn refuse_leaving_profile(
+    shape: &MappingShape<'_>,
+    schema: &model::Resource,
+) -> Result<(), Obstacle> {
     if shape.desired.profile || !schema.is_in_union() {
         return Ok(());
     }

@@ -12,10 +12,11 @@ use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 use crate::controller::adoption::lines;
 use crate::controller::context::Context;
+use crate::controller::described;
 use crate::controller::managed::{Before, Change, Managed, Shape};
 use crate::controller::upstream::{self, Object};
 use crate::domain::drift::Drift;
-use crate::domain::mapping::{BreakingChange, growth, row_lines};
+use crate::domain::mapping::{BreakingChange, grown_field, growth, row_lines};
 use crate::domain::marker::Marker;
 use crate::domain::outcome::Obstacle;
 
@@ -31,8 +32,12 @@ pub(super) fn drift(
     let marker = object.marker().map(|marker| marker.to_string()).unwrap_or_default();
     let mut drift = Drift::default().field("marker", shape.marker(role), marker);
     if let Object::Resource(_) = object {
-        let description = mapping.spec.description.as_deref().unwrap_or_default().trim_end();
-        drift = drift.field("description", description, Marker::text_before(object.description()));
+        let wanted = described::description(shape, role, object, mapping.spec.description.as_deref());
+        drift = drift.field(
+            "description",
+            wanted.unwrap_or_default().trim_end(),
+            Marker::text_before(object.description()),
+        );
     }
     match object {
         Object::Resource(resource) if role == Role::FieldGroup => drift.and(growth_drift(shape, resource)),
@@ -43,10 +48,9 @@ pub(super) fn drift(
 }
 
 fn growth_drift(shape: &MappingShape<'_>, group: &model::Resource) -> Drift {
-    let path = |op: &Value| op["path"].as_str().map(str::to_owned);
     match growth_of(shape, group) {
         Ok(missing) => {
-            let fields: Vec<String> = missing.iter().filter_map(path).collect();
+            let fields: Vec<String> = missing.iter().map(grown_field).collect();
             Drift::default().field("fields", fields.join(", "), "")
         }
         Err(breaking) => Drift::default().field("breaking", describe(&breaking), ""),
@@ -66,6 +70,19 @@ pub(super) fn differences(
         differences.extend(row_lines(&shape.desired.rows, &mapping_set::upstream_rows(set)));
     }
     differences
+}
+
+/// Whether the field group, as it was observed, lacks fields that the rows need.
+pub(super) fn is_to_grow(shape: &MappingShape<'_>) -> bool {
+    match shape.objects.get(&Role::FieldGroup) {
+        Some(Object::Resource(group)) => growth_of(shape, group).is_ok_and(|missing| !missing.is_empty()),
+        _ => false,
+    }
+}
+
+/// What would have to change in a field group and cannot, in words; `None` when it only has to grow.
+pub(super) fn breaking(shape: &MappingShape<'_>, group: &model::Resource) -> Option<String> {
+    growth_of(shape, group).err().map(|breaking| describe(&breaking))
 }
 
 fn growth_of(
@@ -141,8 +158,9 @@ pub(super) async fn send_patch(
     mut patch: Patch,
 ) -> Result<ExternalObject, Obstacle> {
     if change.drift.has("marker") || change.drift.has("description") {
-        patch = patch
-            .add("/description", shape.marker(change.role).describe(mapping.spec.description.as_deref()));
+        let own = mapping.spec.description.as_deref();
+        let description = described::description(shape, change.role, change.object, own);
+        patch = patch.add("/description", shape.marker(change.role).describe(description));
     }
     if patch.is_empty() {
         return Ok(change.object.external(change.role, shape.site()));

@@ -51,10 +51,6 @@ impl Managed for StripeSourceConnection {
         false
     }
 
-    fn unserved(&self) -> Option<&'static str> {
-        None
-    }
-
     fn adopts(&self, role: Role, _: &BTreeMap<Role, Object>) -> Option<Named> {
         adoption::named(role, self.spec.adopt.as_ref().map(|adopt| &adopt.source_connection_id))
     }

@@ -92,7 +92,8 @@ const SHOWN: usize = 3;
 
 impl fmt::Display for RowDrift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lists = [("added", &self.added), ("removed", &self.removed), ("changed", &self.changed)];
+        // The same words fit a row that was edited upstream and one that is new in spec.
+        let lists = [("only", &self.added), ("missing", &self.removed), ("different", &self.changed)];
         let mut separator = "";
         for (what, destinations) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
             write!(f, "{separator}{} {what} upstream: ", destinations.len())?;
@@ -208,7 +209,7 @@ mod tests {
         assert_eq!(drift.added, ["_t.d"]);
         assert_eq!(
             drift.to_string(),
-            "1 added upstream: _t.d; 1 removed upstream: _t.c; 1 changed upstream: _t.a"
+            "1 only upstream: _t.d; 1 missing upstream: _t.c; 1 different upstream: _t.a"
         );
     }
 

@@ -57,6 +57,14 @@ pub fn growth(
     if findings.breaking.is_empty() { Ok(findings.additions) } else { Err(findings.breaking) }
 }
 
+/// The field that an operation of [`growth`] adds, written as in a row: `_acme.charges_data.id`.
+pub fn grown_field(operation: &Value) -> String {
+    let pointer = operation["path"].as_str().unwrap_or_default().trim_end_matches("/properties");
+    let steps: Vec<String> =
+        pointer.split("/properties/").skip(1).map(|step| step.replace("/items", "[*]")).collect();
+    steps.join(".")
+}
+
 /// JSON pointer of the `properties` that hold, or may hold, the tenant namespace. The registry stores fields below a definition of
 /// any name, or hoisted to the top.
 fn fields_home(group: &Value, namespace: &str) -> Option<String> {

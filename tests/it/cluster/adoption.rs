@@ -30,6 +30,15 @@ async fn approve(world: &World, kind: &str, name: &str) -> Result<Vec<String>> {
     Ok(differences.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect())
 }
 
+/// What was there before outlives its custom resources.
+async fn outlives_its_objects(world: &World) -> Result<()> {
+    let (upstream, calls) = (world.upstream().await?, world.last_call().await?);
+    world.delete_everything().await?;
+    assert_eq!(world.upstream().await?, upstream);
+    assert!(world.calls(calls).await?.iter().all(|call| call.method != "DELETE"));
+    world.check_invariants().await
+}
+
 /// Takes the whole chain over, as its user would.
 async fn taken_over(world: &World, chain: &Chain) -> Result<()> {
     world.apply_all(&chain.adopting()).await?;
@@ -93,11 +102,37 @@ async fn a_hand_made_chain_is_taken_over_runs_on_and_stays_when_its_objects_go()
     let rows = world.rows(&chain.dataset).await?;
     assert!(rows.values().all(|times| *times == 1), "no payment twice: {rows:?}");
 
-    let (upstream, calls) = (world.upstream().await?, world.last_call().await?);
-    world.delete_everything().await?;
-    assert_eq!(world.upstream().await?, upstream, "what was there before outlives its custom resources");
-    assert!(world.calls(calls).await?.iter().all(|call| call.method != "DELETE"));
-    world.check_invariants().await
+    outlives_its_objects(&world).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hand_made_schema_is_taken_over_with_its_field_group_and_grows() -> Result<()> {
+    let world = World::start("adoptschema").await?;
+    let chain = Person::of(&world)?.chain().await?;
+    let before = world.last_call().await?;
+    world.apply_all(&chain.adopting_schema()).await?;
+    approve(&world, KINDS[0], "hand").await?;
+    let shown = approve(&world, KINDS[2], "hand").await?;
+    assert_eq!(shown[0], "field-group: fields: _simtenant.charges_data.status (upstream: empty)");
+    let mapping = world.wait_ready(KINDS[2], "hand").await?;
+    for (role, id) in
+        [("field-group", &chain.field_group), ("schema", &chain.schema), ("mapping-set", &chain.mapping.id)]
+    {
+        assert_eq!(&external_id(&mapping, role)?, id);
+    }
+    let calls = world.calls(before).await?;
+    let lake = ["/tenant/fieldgroups", "/tenant/schemas", "/mappingSets/{id}"];
+    let writes: Vec<&str> = calls
+        .iter()
+        .filter(|call| call.method != "GET" && lake.iter().any(|part| call.endpoint.starts_with(part)))
+        .map(|call| call.line.as_str())
+        .collect();
+    assert_eq!(
+        writes,
+        ["PATCH /tenant/fieldgroups/{id}", "PATCH /tenant/schemas/{id}", "PUT /mappingSets/{id}"]
+    );
+    approve(&world, KINDS[3], "hand").await?;
+    outlives_its_objects(&world).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

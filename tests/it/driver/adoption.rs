@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aep_operator::aep::model::ResourceKind;
 use aep_operator::api::APPROVE;
 use serde_json::{Value, json};
 
@@ -11,14 +12,21 @@ use super::tape::{Moment, Plan};
 use crate::support::by_hand::{Chain, DESCRIPTION, NAME, Person};
 use crate::support::objects::{self, with};
 
+/// The custom resources that take over what a chain has.
+pub(super) type Manifests = fn(&Chain) -> [Value; 4];
+
 /// A world with a chain that a person made and custom resources that name it.
-async fn world_by_hand() -> (World, Chain) {
+pub(super) async fn world_of(manifests: Manifests) -> (World, Chain) {
     let world = World::new();
     let chain = Person::new(&world.aep()).chain().await.expect("a person should be able to make a chain");
-    for object in chain.adopting() {
+    for object in manifests(&chain) {
         world.api.apply(&object);
     }
     (world, chain)
+}
+
+async fn world_by_hand() -> (World, Chain) {
+    world_of(Chain::adopting).await
 }
 
 /// The stored document of an upstream object.
@@ -29,7 +37,7 @@ fn document(world: &World, id: &str) -> Value {
     object["doc"].clone()
 }
 
-async fn round(world: &World, process: &Process) {
+pub(super) async fn round(world: &World, process: &Process) {
     for kind in KINDS {
         let _ended = world.pass(process, kind, "hand").await;
     }
@@ -237,7 +245,7 @@ struct Clean {
 }
 
 /// The documents of the chain, without what differs from run to run.
-fn documents(world: &World, chain: &Chain) -> Vec<Value> {
+async fn documents(world: &World, chain: &Chain) -> Vec<Value> {
     let ids = [&chain.base, &chain.source, &chain.target, &chain.flow];
     let telling = |id: &String| {
         let doc = document(world, id);
@@ -249,12 +257,29 @@ fn documents(world: &World, chain: &Chain) -> Vec<Value> {
             doc["options"]
         ])
     };
-    ids.into_iter().map(telling).collect()
+    let mut documents: Vec<Value> = ids.into_iter().map(telling).collect();
+    for (kind, id) in [(ResourceKind::FieldGroup, &chain.field_group), (ResourceKind::Schema, &chain.schema)]
+    {
+        let doc = resource(world, kind, id).await;
+        documents.push(json!([doc["title"], doc["description"], doc["definitions"], doc["version"]]));
+    }
+    documents
+}
+
+/// A field group or schema, as the registry shows it.
+pub(super) async fn resource(world: &World, kind: ResourceKind, id: &str) -> Value {
+    let read = Person::new(&world.aep()).session.get_resource(kind, id).await;
+    read.expect("a read").expect("a resource").raw
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_chain_is_taken_over_once_and_approved_once_wherever_the_process_dies() {
-    let (world, chain) = world_by_hand().await;
+    taken_over_once(Chain::adopting).await;
+}
+
+/// Takes a chain over with a death at each write, and compares with what comes of it without one.
+pub(super) async fn taken_over_once(manifests: Manifests) {
+    let (world, chain) = world_of(manifests).await;
     let world = world.approving();
     let process = world.process("clean", Plan::Live);
     assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
@@ -262,19 +287,19 @@ async fn a_chain_is_taken_over_once_and_approved_once_wherever_the_process_dies(
         exchanges: world.trace(),
         statuses: world.statuses(),
         owned: world.owned(),
-        documents: documents(&world, &chain),
+        documents: documents(&world, &chain).await,
     };
     let mut failures = Vec::new();
     for (plan, name) in super::deaths(&clean.exchanges, &Moment::ALL) {
-        if let Err(problem) = taken_over_in_spite_of(plan, &clean).await {
+        if let Err(problem) = taken_over_in_spite_of(plan, &clean, manifests).await {
             failures.push(format!("{plan:?} {name}: {problem}"));
         }
     }
     super::report(&failures);
 }
 
-async fn taken_over_in_spite_of(plan: Plan, clean: &Clean) -> Result<(), String> {
-    let (world, chain) = world_by_hand().await;
+async fn taken_over_in_spite_of(plan: Plan, clean: &Clean, manifests: Manifests) -> Result<(), String> {
+    let (world, chain) = world_of(manifests).await;
     let world = world.approving();
     let made = world.creating_posts().len();
     let former = world.process("first", plan);
@@ -299,7 +324,7 @@ async fn taken_over_in_spite_of(plan: Plan, clean: &Clean) -> Result<(), String>
     if world.owned() != clean.owned || !world.violations().is_empty() {
         return Err(traced(format!("owned {:?}, {:?}", world.owned(), world.violations())));
     }
-    let documents = documents(&world, &chain);
+    let documents = documents(&world, &chain).await;
     if documents != clean.documents {
         return Err(traced(format!("upstream: {documents:?}, without a crash: {:?}", clean.documents)));
     }

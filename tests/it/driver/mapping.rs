@@ -126,6 +126,17 @@ async fn a_new_version_whose_answer_was_lost_is_found_and_not_made_again() {
     }
 }
 
+/// `kubectl replace` drops finalizer and intent; the row that comes with it needs a field that the schema does not have yet.
+#[tokio::test(start_paused = true)]
+async fn a_replaced_mapping_with_a_row_more_is_claimed_again_and_grows_its_schema() {
+    let (world, process) = settled(&chain()).await;
+    world.api.apply(&longer("String"));
+    world.api.edit_metadata(KIND, "charges", &json!({ "annotations": null, "finalizers": null }));
+    settle(&world, &process).await.expect("settled");
+    assert_eq!(count(&world, "PATCH /tenant/fieldgroups/{id}"), 1);
+    assert_eq!(versions(&world), (json!(1), "1".to_owned()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_new_version_that_never_arrived_is_made_when_its_absence_is_certain() {
     for fate in [json!("dropBeforeCommit"), json!({ "status": { "status": 503 } })] {

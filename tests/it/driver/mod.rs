@@ -9,6 +9,7 @@
 )]
 
 mod adoption;
+mod adoption_schema;
 mod apiserver;
 mod budget;
 mod change;

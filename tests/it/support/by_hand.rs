@@ -43,6 +43,8 @@ pub struct Chain {
     pub source: String,
     /// The `$id` of the schema.
     pub schema: String,
+    /// The `$id` of its field group.
+    pub field_group: String,
     /// The mapping set.
     pub mapping: MappingSetRef,
     /// The dataset.
@@ -109,8 +111,8 @@ impl Person {
         Ok(self.session.create::<SourceConnection>(self.permit().await, &self.gate, &new).await?.id)
     }
 
-    /// Makes a field group and a schema with it, and gives the schema's `$id`.
-    pub async fn schema(&self, title: &str) -> Result<String, Error> {
+    /// Makes a field group and a schema with it, and gives the `$id` of each.
+    pub async fn schema(&self, title: &str) -> Result<(String, String), Error> {
         let fields = json!({
             "id": { "type": "string", "title": "Id" },
             "amount": { "type": "integer", "title": "Amount" },
@@ -130,7 +132,19 @@ impl Person {
             "type": "object", "title": title, "description": "by hand",
             "allOf": [{ "$ref": objects::PROFILE_CLASS }, { "$ref": group.id }],
         });
-        Ok(session.create_resource(self.permit().await, gate, ResourceKind::Schema, &schema).await?.id)
+        let schema =
+            session.create_resource(self.permit().await, gate, ResourceKind::Schema, &schema).await?;
+        Ok((group.id, schema.id))
+    }
+
+    /// Makes a field of a schema an identity.
+    pub async fn identity(&self, schema: &str, property: &str) -> Result<(), Error> {
+        let descriptor = json!({
+            "@type": "xdm:descriptorIdentity", "xdm:sourceSchema": schema, "xdm:sourceVersion": 1,
+            "xdm:sourceProperty": property, "xdm:namespace": "StripeCustomer", "xdm:property": "xdm:code",
+            "xdm:isPrimary": false,
+        });
+        self.session.create_descriptor(self.permit().await, &self.gate, &descriptor).await.map(drop)
     }
 
     /// Makes a mapping set of three rows.
@@ -190,12 +204,12 @@ impl Person {
     pub async fn chain(&self) -> Result<Chain, Error> {
         let base = self.base().await?;
         let source = self.source(&base).await?;
-        let schema = self.schema(NAME).await?;
+        let (field_group, schema) = self.schema(NAME).await?;
         let mapping = self.mapping(&schema).await?;
         let dataset = self.dataset(&schema).await?;
         let target = self.target(&dataset, &schema).await?;
         let flow = self.flow(&source, &target, &mapping).await?;
-        Ok(Chain { base, source, schema, mapping, dataset, target, flow })
+        Ok(Chain { base, source, schema, field_group, mapping, dataset, target, flow })
     }
 }
 
@@ -225,6 +239,23 @@ impl Chain {
             with(mapping, "/adopt", json!({ "mappingSetId": self.mapping.id })),
             with(flow, "/adopt", json!({ "flowId": self.flow })),
         ]
+    }
+
+    /// The same, with the schema and its field group taken over as well: they lack a field that a row writes to.
+    pub fn adopting_schema(&self) -> [Value; 4] {
+        let [base, source, mapping, flow] = self.adopting();
+        let managed = json!({
+            "title": NAME, "class": objects::PROFILE_CLASS,
+            "adopt": { "schemaId": self.schema, "fieldGroupId": self.field_group },
+        });
+        let mut mapping = with(mapping, "/targetSchema", json!({ "managed": managed }));
+        let grown = json!({
+            "source": "data.status", "destination": "_{TENANT_ID}.charges_data.status", "xdmType": "String"
+        });
+        if let Some(rows) = mapping["spec"]["mappings"].as_array_mut() {
+            rows.push(grown);
+        }
+        [base, source, mapping, flow]
     }
 }
 

@@ -33,6 +33,7 @@ fn only_what_is_missing_is_added() {
     let additions = growth(&group(&current), &desired, "acme").unwrap();
     let path = "/definitions/customFields/properties/_acme/properties/c/properties/paid";
     assert_eq!(additions, [json!({"op": "add", "path": path, "value": {"type": "boolean"}})]);
+    assert_eq!(grown_field(&additions[0]), "_acme.c.paid");
 }
 
 #[test]
