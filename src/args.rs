@@ -90,6 +90,9 @@ pub struct RunArgs {
     /// Format of the log, which goes to standard error. Levels: the environment variable `RUST_LOG`.
     #[arg(long, env = "LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
+    /// OpenTelemetry collector that takes traces over OTLP/HTTP, for example <http://otel-collector:4318>. Default: none, nothing is traced.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
     /// Name of this process in events, for example the pod's name.
     #[arg(long, env = "POD_NAME")]
     pub instance: Option<String>,

@@ -3,16 +3,13 @@
 use std::process::ExitCode;
 
 use aep_operator::args::{Cli, Command};
-use aep_operator::{api, run, telemetry};
+use aep_operator::{api, run};
 use clap::Parser;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Run(args) => {
-            telemetry::init_logging(args.log_format);
-            run::run(*args).await
-        }
+        Command::Run(args) => run::run(*args).await,
         Command::Crds => {
             print_crds();
             Ok(())

@@ -19,7 +19,7 @@ use crate::cluster::{self, Cluster};
 use crate::controller::{self, Context, Countdown, Scope, Settings};
 use crate::http;
 use crate::telemetry::health::Phase;
-use crate::telemetry::{Health, Metrics, Page, Sources};
+use crate::telemetry::{self, Health, Metrics, Page, Sources, Traces};
 
 /// Why the operator could not run, or does not run any more.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,11 @@ pub enum Error {
     /// The server could not start.
     #[error("no server on {0} for health checks and metrics: set --http-addr")]
     Http(std::net::SocketAddr, #[source] std::io::Error),
+    /// No way to the collector of traces.
+    #[error(
+        "no traces can be sent to {0}: set --otlp-endpoint to the address of a collector, for example http://otel-collector:4318"
+    )]
+    Traces(String, #[source] Box<dyn std::error::Error + Send + Sync>),
     /// Signals cannot be received.
     #[error("SIGTERM cannot be received")]
     Signals(#[source] std::io::Error),
@@ -60,7 +65,7 @@ pub enum Error {
     Ended(&'static str),
 }
 
-/// How long a connection to Adobe may take to be up.
+/// How long a connection to Adobe, or to a collector, may take to be up.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long passes under way may take to finish after a stop signal. With the release of the lease it stays below 25 seconds.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -69,14 +74,30 @@ const RELEASE: Duration = Duration::from_secs(4);
 
 type Stop = Shared<BoxFuture<'static, ()>>;
 
-/// Runs until SIGTERM or Ctrl-C. An error is the end of a process that is to be started again.
+/// Starts log and traces, and runs until SIGTERM or Ctrl-C. An error is the end of a process that is to be started again.
 pub async fn run(args: RunArgs) -> Result<(), Error> {
+    // kube and reqwest share one TLS provider; it has to be chosen before either builds a client. A second choice changes nothing.
+    let _already_chosen = rustls::crypto::ring::default_provider().install_default();
+    let traces = args.otlp_endpoint.as_deref().map(traces).transpose()?;
+    telemetry::init(args.log_format, traces.as_ref());
+    let result = operate(args).await;
+    if let Some(traces) = traces {
+        traces.flush().await;
+    }
+    result
+}
+
+fn traces(endpoint: &str) -> Result<Traces, Error> {
+    let unusable = |error| Error::Traces(endpoint.to_owned(), error);
+    let transport = aep::HttpTransport::new(CONNECT).map_err(|error| unusable(error.into()))?;
+    Traces::to(endpoint, transport).map_err(|error| unusable(error.into()))
+}
+
+async fn operate(args: RunArgs) -> Result<(), Error> {
     if args.lookup_grace < args.call_deadline {
         return Err(Error::Grace);
     }
     let stop = stop_signal()?;
-    // kube and reqwest share one TLS provider; it has to be chosen before either builds a client. A second choice changes nothing.
-    let _already_chosen = rustls::crypto::ring::default_provider().install_default();
     let client = Client::try_default().await.map_err(|error| Error::Kubernetes(Box::new(error)))?;
     let cluster = Cluster::new(client, args.instance.clone()).with_secret_names(&args.secret_names);
     let missing = cluster.missing_crds().await?;

@@ -104,6 +104,10 @@ impl Session {
             endpoint = %call.endpoint.template,
             sandbox = %self.sandbox,
             request_id = %request_id,
+            status = tracing::field::Empty,
+            otel.kind = "client",
+            otel.name = format!("{} {}", call.method, call.endpoint.template),
+            otel.status_code = tracing::field::Empty,
         );
         let started = Instant::now();
         let result = self.exchange_in_span(call, token, deadline, &request_id).instrument(span.clone()).await;
@@ -119,6 +123,10 @@ impl Session {
             kind,
             duration: started.elapsed(),
         };
+        span.record("status", status);
+        if kind.is_some() {
+            span.record("otel.status_code", "ERROR");
+        }
         span.in_scope(|| match &result {
             Ok(_) => tracing::debug!(status, duration_ms = report.duration.as_millis(), "answered"),
             Err(error) => {

@@ -1,5 +1,7 @@
 //! Events: transitions only, with reasons from a closed list. The note of an event never decides anything.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -41,13 +43,21 @@ impl Cluster {
             },
             reason: reason.as_str().to_owned(),
             note: Some(cut(note).to_owned()),
-            action: "Reconcile".to_owned(),
+            action: action(note),
             secondary: None,
         };
         if let Err(error) = within_deadline(self.events.0.publish(&event, &reference)).await {
             debug!(%error, reason = event.reason, "event not published");
         }
     }
+}
+
+/// The recorder takes what has one action and one reason for repetitions of one event, and goes on showing the first note. Each note
+/// says something of its own here, so each gets an action of its own.
+fn action(note: &str) -> String {
+    let mut digest = DefaultHasher::new();
+    note.hash(&mut digest);
+    format!("Reconcile-{:016x}", digest.finish())
 }
 
 fn cut(note: &str) -> &str {

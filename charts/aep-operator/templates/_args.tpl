@@ -34,4 +34,7 @@
 {{- end }}
 - --http-addr=0.0.0.0:{{ .Values.http.port }}
 - --log-format={{ .Values.log.format }}
+{{- with .Values.tracing.endpoint }}
+- --otlp-endpoint={{ . }}
+{{- end }}
 {{- end }}

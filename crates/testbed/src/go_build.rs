@@ -111,7 +111,8 @@ fn go_build(sources: &Path, output: &Path) -> Result<()> {
         format!("-s -w {stamp}gitVersion={version} {stamp}gitMajor={major} {stamp}gitMinor={minor}");
     let mut command = Command::new("go");
     command
-        .args(["build", "-v", "-buildvcs=false", "-ldflags", &ldflags, "-o"])
+        // Nobody debugs Kubernetes with this.
+        .args(["build", "-v", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags", &ldflags, "-o"])
         .arg(output)
         .arg(".")
         .current_dir(sources)
@@ -147,7 +148,7 @@ fn report_progress(lines: impl BufRead) -> Vec<String> {
             reported = Instant::now();
             let seconds = start.elapsed().as_secs();
             eprintln!(
-                "control plane: {downloaded} modules fetched, {compiled} of about 1,900 packages compiled, {seconds} s"
+                "control plane: {downloaded} modules fetched, {compiled} of about 3,000 packages compiled, {seconds} s"
             );
         }
     }

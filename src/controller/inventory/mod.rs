@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{Instrument as _, debug, info_span, warn};
 
 pub use self::brake::{Brake, Place, Shelf, Verdict};
 use self::compare::Look;
@@ -49,7 +49,7 @@ pub async fn run(cx: Arc<Context>, namespaces: Vec<Option<String>>) {
     loop {
         cx.progress.expect("the inventory", cx.settings.drift_interval.saturating_mul(2) + LONGEST_ROUND);
         tokio::time::sleep(retry::spread(cx.settings.drift_interval, rand::random())).await;
-        inventory.round(&cx).await;
+        inventory.round(&cx).instrument(info_span!("inventory round")).await;
     }
 }
 

@@ -55,6 +55,14 @@ async fn rows_and_schedule_reach_the_running_flow_and_runs_go_on() -> Result<()>
     assert_eq!(count("PUT /mappingSets/{id}"), 1, "one new version");
     assert_eq!(count("PATCH /tenant/fieldgroups/{id}"), 1, "the managed schema grows once");
     assert_eq!(count("PATCH /flows/{id}"), 2, "one patch for each change that the flow sees");
+    world
+        .until("an event of its own for each change", async || {
+            let notes = world.notes_of("r", "Updated").await?;
+            let tells =
+                |field: &str| notes.iter().any(|note| note.contains(field) && note.contains("the flow"));
+            Ok((tells("schedule.interval") && tells("mappingRef")).then_some(()))
+        })
+        .await?;
     assert!(calls.iter().all(|call| !call.is_creating_post()), "nothing is created");
     world.sim.advance(3 * 3600).await?;
     world

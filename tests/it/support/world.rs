@@ -397,6 +397,8 @@ pub struct Call {
     pub method: String,
     /// The endpoint template.
     pub endpoint: String,
+    /// The decoded query.
+    pub query: String,
     /// The status answered.
     pub status: u64,
 }
@@ -408,6 +410,7 @@ impl Call {
             line: format!("{} {}", text("method"), text("endpoint")),
             method: text("method"),
             endpoint: text("endpoint"),
+            query: text("query"),
             status: entry["status"].as_u64().unwrap_or_default(),
         }
     }

@@ -1,0 +1,103 @@
+//! A large sandbox at rest: what a pass of the inventory costs when most of what it sees belongs to others.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::json;
+
+use crate::support::World;
+use crate::support::objects::{chain, flow, source, with};
+use crate::support::world::{Call, Settings, is_ready};
+
+/// Flows of ours, and as many sources, on one base; they share a mapping and a dataset.
+const OURS: usize = 1_000;
+/// Connections of others to Stripe, each with a source connection, and flows of others, which are of another spec.
+const THEIRS: usize = 1_000;
+/// Adobe's largest page.
+const PAGE: usize = 100;
+/// Objects that are applied at the same time.
+const AT_ONCE: usize = 8;
+/// How long the creation, or a pass with a run of every flow, may take on a busy machine.
+const LONG: Duration = Duration::from_mins(5);
+
+async fn world() -> Result<World> {
+    let mut settings = Settings::default();
+    for (flag, value) in [("--drift-interval", "10s"), ("--requests-per-second", "2000")] {
+        let at = settings.operator.iter().position(|argument| argument == flag).context("a default")?;
+        value.clone_into(&mut settings.operator[at + 1]);
+    }
+    let world = World::start_with("fleet", settings).await?;
+    world.apply_all(&chain("shared", "charges")).await?;
+    world.wait_all_ready(4).await?;
+    let dataset = world.id_of("IngestionFlow", "shared", "dataset").await?;
+    let others = json!({ "foreignConnections": THEIRS, "destinationFlows": THEIRS });
+    world.sim.post("seed", &others).await?;
+    let existing = json!({ "existing": { "id": dataset } });
+    let objects = (1..OURS).flat_map(|number| {
+        let name = format!("f{number}");
+        let flow = flow(&name, &name, "shared", "unused");
+        [source(&name, "shared", "charges"), with(flow, "/dataset", existing.clone())]
+    });
+    let applied = stream::iter(objects).map(|object| {
+        let world = &world;
+        async move { world.apply(&object).await }
+    });
+    applied.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    Ok(world)
+}
+
+/// Waits until each flow is Ready and has a successful run that is none of the former ones; returns the ids of those.
+async fn runs_of_all(world: &World, former: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+    world
+        .until_within(LONG, "a success of every flow", async || {
+            let flows = world.list("IngestionFlow").await?;
+            let successes = flows.iter().filter(|flow| is_ready(flow)).filter_map(|flow| {
+                let run = &flow["status"]["lastRun"];
+                run["id"].as_str().filter(|id| run["state"] == "success" && !former.contains(*id))
+            });
+            let successes: BTreeSet<String> = successes.map(str::to_owned).collect();
+            Ok((successes.len() == OURS).then_some(successes))
+        })
+        .await
+}
+
+/// The calls of whole passes of the inventory, each from its first page of connections to the next one's.
+async fn whole_passes(world: &World, since: u64, count: usize) -> Result<Vec<Call>> {
+    let is_first = |call: &Call| call.line == "GET /connections" && !call.query.contains("continuationToken");
+    world
+        .until_within(LONG, "whole passes of the inventory", async || {
+            let calls = world.calls(since).await?;
+            let starts: Vec<usize> =
+                calls.iter().enumerate().filter(|(_, call)| is_first(call)).map(|(at, _)| at).collect();
+            let whole = starts.first().zip(starts.get(count));
+            Ok(whole.map(|(first, last)| calls[*first..*last].to_vec()))
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_flows_among_two_thousand_objects_of_others_cost_their_pages_and_no_write() -> Result<()> {
+    let world = world().await?;
+    let bound = (THEIRS + 1).div_ceil(PAGE) + (THEIRS + OURS).div_ceil(PAGE) + 2 * OURS.div_ceil(PAGE);
+    let within = |calls: usize, passes: usize| calls * 100 <= passes * bound * 105;
+    let first = runs_of_all(&world, &BTreeSet::new()).await?;
+    // What was written last is seen once more.
+    whole_passes(&world, world.last_call().await?, 1).await?;
+    let writes = world.operator_writes()?.len();
+    let calls = whole_passes(&world, world.last_call().await?, 2).await?;
+    ensure!(within(calls.len(), 2), "{} calls in two passes of {bound} pages", calls.len());
+    ensure!(calls.iter().all(|call| call.method == "GET"), "only reads");
+    assert_eq!(world.operator_writes()?.len(), writes, "no write");
+
+    let since = world.last_call().await?;
+    world.sim.advance(3600).await?;
+    runs_of_all(&world, &first).await?;
+    let calls = world.calls(since).await?;
+    let runs = calls.iter().filter(|call| call.endpoint == "/runs").count();
+    ensure!(runs * 100 <= 2 * OURS.div_ceil(PAGE) * 105, "{runs} reads of runs for {OURS} new ones");
+    let calls = whole_passes(&world, world.last_call().await?, 2).await?;
+    ensure!(within(calls.len(), 2), "{} calls in two passes of {bound} pages", calls.len());
+    world.check_invariants().await
+}
