@@ -6,14 +6,16 @@ pub mod health;
 pub mod metrics;
 #[cfg(test)]
 mod tests;
-
 mod traces;
 
 use std::io::{self, IsTerminal as _};
 
+use tracing::level_filters::LevelFilter;
+use tracing::warn;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 
 pub use census::Census;
 pub use gauges::Sources;
@@ -23,10 +25,17 @@ pub use traces::Traces;
 
 use crate::args::LogFormat;
 
+/// Sets the levels of the log: one for all, and others by module, as in `info,aep_operator=debug`.
+const LEVELS: &str = "RUST_LOG";
+
 /// Starts logging to standard error, and tracing where there is a collector. The environment variable `RUST_LOG` sets the levels of the
 /// log; default: `info`.
 pub fn init(format: LogFormat, traces: Option<&Traces>) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let levels = std::env::var(LEVELS).ok().filter(|levels| !levels.is_empty());
+    let filter = levels.as_deref().map(str::parse::<Targets>).transpose();
+    let misread = filter.as_ref().err().map(ToString::to_string);
+    let default = || Targets::new().with_default(LevelFilter::INFO);
+    let filter = filter.ok().flatten().unwrap_or_else(default);
     let lines =
         tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let lines = match format {
@@ -37,4 +46,7 @@ pub fn init(format: LogFormat, traces: Option<&Traces>) {
         tracing_opentelemetry::layer().with_tracer(traces.tracer()).with_filter(traces::filter())
     });
     tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans).init();
+    if let Some(error) = misread {
+        warn!("{LEVELS} is left out, and info is logged: {error}: write it as in info,aep_operator=debug");
+    }
 }

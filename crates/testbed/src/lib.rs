@@ -14,6 +14,6 @@ pub mod process;
 pub mod wait;
 
 pub use audit::{AuditEvent, AuditLog};
-pub use control_plane::{ControlPlane, Options, helm};
+pub use control_plane::{ControlPlane, Options, helm, tool};
 pub use process::{Operator, OperatorOptions, Process, Simulator, SimulatorOptions};
 pub use wait::until;

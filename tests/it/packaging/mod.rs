@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of a test may fail like the test itself")]
 
+mod alerts;
 mod argocd;
 mod gitops;
 mod kustomize;
@@ -14,6 +15,7 @@ mod render;
 mod rights;
 mod workflows;
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -50,6 +52,16 @@ fn documents(text: &str) -> Vec<Value> {
 /// The first object of a kind.
 fn of_kind<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     objects.iter().find(|object| object["kind"] == kind).unwrap_or(&Value::Null)
+}
+
+/// A tool finds no fault.
+fn judged(tool: &str, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Result<()> {
+    let output = testbed::tool(tool)?.args(args).stdin(Stdio::null()).output().with_context(|| {
+        format!("cannot run {tool}: with a control plane of your own, it has to be on the PATH")
+    })?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    ensure!(output.status.success(), "{tool}: {}{}", text(&output.stdout), text(&output.stderr));
+    Ok(())
 }
 
 /// helm without a cluster: its stdout, or its stderr.

@@ -1,8 +1,8 @@
-//! The workflows that test and release: what actionlint does not ask for.
+//! The workflows that test and release: what actionlint says of them, and what it does not ask for.
 
 use serde_json::Value;
 
-use super::{documents, read};
+use super::{documents, judged, path, read};
 
 const WORKFLOWS: [&str; 2] = ["ci", "release"];
 
@@ -15,6 +15,11 @@ fn actions(workflow: &Value) -> Vec<String> {
     let jobs = workflow["jobs"].as_object().unwrap().values();
     let steps = jobs.flat_map(|job| job["steps"].as_array().into_iter().flatten().chain([job]));
     steps.filter_map(|step| step["uses"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn actionlint_finds_no_fault() -> anyhow::Result<()> {
+    judged("actionlint", WORKFLOWS.map(|name| path(&format!(".github/workflows/{name}.yml"))))
 }
 
 #[test]

@@ -29,11 +29,19 @@ const STARTS: usize = 4;
 
 /// helm without a cluster: to render and to lint.
 pub fn helm() -> Result<Command> {
-    let programs = match std::env::var_os(KUBECONFIG_VARIABLE) {
-        Some(_) => Programs::on_path(),
-        None => Programs::find(None)?,
-    };
-    Ok(programs.command("helm", Path::new("/dev/null"), &target_dir().join("helm")))
+    Ok(programs()?.command("helm", Path::new("/dev/null"), &target_dir().join("helm")))
+}
+
+/// A tool that is built beside the control plane, such as promtool; from the PATH where the control plane is not ours.
+pub fn tool(name: &str) -> Result<Command> {
+    Ok(Command::new(programs()?.tool(name)))
+}
+
+fn programs() -> Result<Programs> {
+    match std::env::var_os(KUBECONFIG_VARIABLE) {
+        Some(_) => Ok(Programs::on_path()),
+        None => Programs::find(None),
+    }
 }
 
 /// How to start a control plane. The default is right for tests.

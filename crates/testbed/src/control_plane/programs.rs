@@ -64,6 +64,16 @@ impl Programs {
         }
     }
 
+    /// A program of its own beside these.
+    pub(super) fn tool(&self, name: &str) -> PathBuf {
+        let beside = match self {
+            Self::One(binary) => binary.with_file_name(name),
+            Self::Folder(folder) => folder.join(name),
+            Self::OnPath => return name.into(),
+        };
+        if beside.is_file() { beside } else { name.into() }
+    }
+
     /// A client of the cluster, with nothing from the home folder of whoever runs it.
     pub(super) fn command(&self, name: &str, kubeconfig: &Path, folder: &Path) -> Command {
         let (program, args) = self.program(name);
