@@ -182,6 +182,8 @@ async fn drift_is_only_reported_where_spec_says_so() -> Result<()> {
     for part in ["displayName", "by hand", "exc_app"] {
         assert!(message.contains(part), "{part}: {message}");
     }
+    // The API server logs a write a moment after it can be read.
+    world.inventory_passes(1).await?;
     let writes = world.operator_writes()?.len();
     world.annotate(FLOW, "r", SYNC_REQUESTED_AT, Some("again")).await?;
     world.inventory_passes(2).await?;
