@@ -143,10 +143,8 @@ impl<K: Managed> Pass<'_, K> {
 
     /// Whether so many of the known objects are missing from the sandbox that nothing about it is believed.
     pub(super) fn is_suspect(&self, site: &Site) -> bool {
-        let is_suspect = |shelf| {
-            let verdict = self.cx.brake.verdict(&Place::of(site, shelf), Instant::now());
-            matches!(verdict, Verdict::Suspect { .. })
-        };
+        let is_suspect =
+            |shelf| self.cx.brake.verdict(&Place::of(site, shelf), Instant::now()) == Verdict::Suspect;
         is_suspect(Shelf::Flows) || is_suspect(Shelf::Lake)
     }
 

@@ -167,7 +167,7 @@ fn report_progress(lines: impl BufRead) -> Vec<String> {
             reported = Instant::now();
             let seconds = start.elapsed().as_secs();
             eprintln!(
-                "control plane: {downloaded} modules fetched, {compiled} of about 3,000 packages compiled, {seconds} s"
+                "control plane: {downloaded} modules fetched, {compiled} of about 3,300 packages compiled, {seconds} s"
             );
         }
     }

@@ -51,13 +51,8 @@ pub enum Verdict {
     Pending,
     /// A pass since then found the sandbox as it should be otherwise.
     Alone,
-    /// So many of the known objects are missing with it.
-    Suspect {
-        /// Missing objects.
-        missing: usize,
-        /// Known objects.
-        known: usize,
-    },
+    /// Too many of the known objects are missing with it.
+    Suspect,
 }
 
 /// The last pass over each place.
@@ -74,9 +69,7 @@ impl Brake {
     pub fn verdict(&self, place: &Place, since: Instant) -> Verdict {
         let passes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match passes.get(place) {
-            Some(pass) if is_suspect(pass.known, pass.missing) => {
-                Verdict::Suspect { missing: pass.missing, known: pass.known }
-            }
+            Some(pass) if is_suspect(pass.known, pass.missing) => Verdict::Suspect,
             Some(pass) if pass.began >= since => Verdict::Alone,
             _ => Verdict::Pending,
         }
@@ -102,7 +95,7 @@ mod tests {
         brake.note(place.clone(), lost, 100, 1);
         assert_eq!(brake.verdict(&place, lost), Verdict::Alone);
         brake.note(place.clone(), before, 100, 50);
-        assert_eq!(brake.verdict(&place, lost), Verdict::Suspect { missing: 50, known: 100 });
+        assert_eq!(brake.verdict(&place, lost), Verdict::Suspect);
         let elsewhere = Place { shelf: Shelf::Lake, ..place };
         assert_eq!(brake.verdict(&elsewhere, lost), Verdict::Pending);
     }

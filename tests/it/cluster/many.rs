@@ -64,6 +64,12 @@ async fn forty_of_each(round: usize) -> Result<()> {
     world.apply_all(&shuffled(40)).await?;
     world.wait_all_ready(160).await?;
     one_object_per_role(&world, 40).await?;
+    for fact in ["GET /stats", "GET /sandboxes/{id}"] {
+        ensure!(
+            world.count(0, fact).await? == 1,
+            "{fact} is asked for once, also by forty at the same moment"
+        );
+    }
     world.delete_everything().await?;
     no_orphans(&world).await?;
     world.check_invariants().await
