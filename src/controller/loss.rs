@@ -111,7 +111,6 @@ impl<K: Managed> Pass<'_, K> {
             self.confirm_sandbox(site).await?;
             self.require_belief(role, id, site)?;
         }
-        refuse_hidden(site, role, id, &self.object.upstream_name(role)).await?;
         self.confirm_sandbox(site).await?;
         let interval = match shelf(role) {
             Shelf::Flows => self.cx.settings.drift_interval,
@@ -126,6 +125,8 @@ impl<K: Managed> Pass<'_, K> {
             let unproven = Obstacle::blocked(Reason::Gone, message).after(rest.max(LOOK));
             return Err(Obstacle { usable: true, ..unproven });
         }
+        // A lost role answers like an access label. By now an inventory that began after the loss has found nothing else missing.
+        refuse_hidden(site, role, id, &self.object.upstream_name(role)).await?;
         self.cx.memory.note_proven(&self.uid, role);
         Ok(())
     }
