@@ -49,6 +49,9 @@ pub fn field(role: Role) -> &'static str {
     }
 }
 
+/// What can be done about a title of a schema or field group that is taken.
+pub const ANOTHER_TITLE: &str = "choose another title, take the schema and its field group over with targetSchema.managed.adopt, or use the schema with targetSchema.existing";
+
 /// An object that cannot be taken over; the message says what to change.
 pub fn refused(field: &str, why: impl std::fmt::Display) -> Obstacle {
     Obstacle::invalid(Reason::AdoptionRefused, format!("{field}: {why}"))

@@ -107,11 +107,10 @@ impl<K: Managed> Pass<'_, K> {
         if missing.proven {
             return Ok(());
         }
+        self.confirm_sandbox(site).await?;
         if self.is_suspect(site) {
-            self.confirm_sandbox(site).await?;
             self.require_belief(role, id, site)?;
         }
-        self.confirm_sandbox(site).await?;
         let interval = match shelf(role) {
             Shelf::Flows => self.cx.settings.drift_interval,
             Shelf::Lake => self.cx.settings.slow_drift_interval,

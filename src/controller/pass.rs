@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::adoption;
+use super::adoption::{self, ANOTHER_TITLE};
 use super::context::Context;
 use super::managed::{External, Managed};
 use super::memory::{Sent, Shown};
@@ -478,7 +478,7 @@ pub(super) fn contested(role: Role, name: &str, contest: &Contest) -> Obstacle {
         Contest::Foreign(_) => (
             Reason::SchemaTitleTaken,
             format!(
-                "spec.targetSchema.managed.title: the title {name} of the {role} is taken by {ids}: choose another title, take the schema and its field group over with targetSchema.managed.adopt, or use the schema with targetSchema.existing"
+                "spec.targetSchema.managed.title: the title {name} of the {role} is taken by {ids}: {ANOTHER_TITLE}"
             ),
         ),
     };

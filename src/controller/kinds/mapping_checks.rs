@@ -10,6 +10,7 @@ use crate::aep::{self, spec};
 use crate::api::IngestionMapping;
 use crate::api::condition::Reason;
 use crate::api::mapping::{ManagedSchema, RowFailure};
+use crate::controller::adoption::ANOTHER_TITLE;
 use crate::controller::context::Context;
 use crate::controller::managed::Shape;
 use crate::controller::site::Site;
@@ -152,7 +153,7 @@ pub(super) fn title_taken(error: aep::Error, title: &str) -> Obstacle {
         obstacle.class = Class::Invalid;
         obstacle.reason = Reason::SchemaTitleTaken;
         obstacle.message = format!(
-            "spec.targetSchema.managed.title: the title {title} is taken in this sandbox: choose another title, take the schema and its field group over with targetSchema.managed.adopt, or use the schema with targetSchema.existing. {}",
+            "spec.targetSchema.managed.title: the title {title} is taken in this sandbox: {ANOTHER_TITLE}. {}",
             obstacle.message
         );
     }
