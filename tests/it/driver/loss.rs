@@ -218,6 +218,36 @@ async fn a_lost_role_shows_nothing_and_nothing_is_made_or_released() {
         .await;
 }
 
+/// A lost role answers 403 like an access label, and an object may look before the inventory has counted what is missing.
+#[tokio::test(start_paused = true)]
+async fn objects_that_look_before_the_inventory_under_a_lost_role_stay_ready() {
+    let (world, former, _) = world(&chain(RECREATE)).await;
+    drop(former);
+    let process = world.process("next", Plan::Live);
+    let look = async |moment: &str| {
+        for kind in KINDS {
+            let object = world.api.get(kind, "charges").unwrap_or_default();
+            process.cx.memory.ask_for_check(&text(&object, "/metadata/uid"));
+            let asked = world.calls().len();
+            world.pass(&process, kind, "charges").await;
+            let calls = world.calls().split_off(asked);
+            assert!(calls.iter().any(|call| call.ends_with("/{id}")), "{moment}: {kind} looked: {calls:?}");
+            let ready = condition(&world, kind, "Ready");
+            assert_eq!(ready["status"], "True", "{moment}: {kind}: {ready}");
+        }
+    };
+    look("at once").await;
+    sandbox(&world, &json!({ "roleLost": true }));
+    look("when the role is lost").await;
+    world.wait(process.cx.settings.drift_interval).await;
+    look("an interval later").await;
+    world.keep(&process, &mut Inventory::new(vec![None])).await.expect("it should come to rest");
+    for kind in KINDS {
+        assert_eq!(condition(&world, kind, "InventorySuspect")["status"], "True", "{kind}");
+        assert_eq!(condition(&world, kind, "Ready")["status"], "True", "{kind}: nobody knows better");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn in_a_sandbox_that_was_reset_nothing_is_made_and_only_retain_releases() {
     let (world, process, mut inventory) = world(&chain(RECREATE)).await;

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::tests::ALL;
 use super::*;
 
 const INTRODUCTION: &str = "\

@@ -3,6 +3,9 @@
 //! A row set is frozen once released, with all that its rows copy: a change is a new version. Elsewhere a type may be added for a path
 //! that has none, but never changed: schemas that customers own were built from it. `docs/builtin-mappings.md` is written from these tables.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
+
 use crate::api::mapping::{BuiltinName, RowType, XdmType};
 use crate::api::source_connection::ResourcePath;
 
@@ -113,8 +116,26 @@ pub fn fields(resource: ResourcePath) -> &'static [ShippedField] {
     }
 }
 
+/// The sets that are shipped.
+const ALL: [BuiltinName; 6] = [
+    BuiltinName::ChargesV1,
+    BuiltinName::SubscriptionsV1,
+    BuiltinName::RefundsV1,
+    BuiltinName::BalanceTransactionsV1,
+    BuiltinName::CustomersV1,
+    BuiltinName::PricesV1,
+];
+
+/// Every pass over a mapping needs its rows, and deriving the shapes of a set takes longer than all the rest of a pass.
+static ROWS: LazyLock<HashMap<BuiltinName, Vec<Row>>> =
+    LazyLock::new(|| ALL.into_iter().map(|builtin| (builtin, derived_rows(builtin))).collect());
+
 /// The rows of a set, in the order of its table.
 pub(super) fn builtin_rows(builtin: BuiltinName) -> Vec<Row> {
+    ROWS.get(&builtin).cloned().unwrap_or_else(|| derived_rows(builtin))
+}
+
+fn derived_rows(builtin: BuiltinName) -> Vec<Row> {
     let resource = resource_of(builtin);
     let mapped = fields(resource).iter().filter(|field| field.mapped);
     mapped.map(|field| shipped_row(resource, field)).collect()
@@ -164,12 +185,12 @@ fn shape_of(resource: ResourcePath, path: &str) -> Option<Shape> {
 
 fn object_below(resource: ResourcePath, prefix: &str) -> Option<Shape> {
     let paths = fields(resource).iter().filter_map(|field| field.path.strip_prefix(prefix));
-    let children: Vec<String> = paths.map(|path| segments(path)[0].name.clone()).collect();
+    let children: BTreeSet<String> = paths.map(|path| segments(path)[0].name.clone()).collect();
     let shapes = children.into_iter().filter_map(|child| {
         let shape = shape_of(resource, &format!("{prefix}{child}"))?;
         Some((child, shape))
     });
-    let object: std::collections::BTreeMap<String, Shape> = shapes.collect();
+    let object: BTreeMap<String, Shape> = shapes.collect();
     (!object.is_empty()).then_some(Shape::Object(object))
 }
 

@@ -1,7 +1,5 @@
 //! The shipped tables against the facts they were made from, and against the code that uses them.
 
-use std::collections::BTreeSet;
-
 use sha2::{Digest, Sha256};
 
 use super::*;
@@ -9,15 +7,6 @@ use crate::domain::mapping::{
     EXPLORED_PATHS, explored_fields, field_group_body, field_group_definition, fill_tenant, preflight,
     unseen_sources,
 };
-
-pub(super) const ALL: [BuiltinName; 6] = [
-    BuiltinName::ChargesV1,
-    BuiltinName::SubscriptionsV1,
-    BuiltinName::RefundsV1,
-    BuiltinName::BalanceTransactionsV1,
-    BuiltinName::CustomersV1,
-    BuiltinName::PricesV1,
-];
 
 /// The mapped paths of the tutorial; each source is `data.` and each destination `_{TENANT_ID}.charges_data.` before the path.
 const TUTORIAL: [&str; 36] = [
