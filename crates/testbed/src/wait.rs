@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-const PAUSE: Duration = Duration::from_millis(50);
+/// Between two questions at first, and at most. What takes long is asked for less often: the asked are busy with the work itself.
+const PAUSE: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(300)];
 
 /// Asks again until `ask` returns `Ok(Some(_))`, and returns that value. An `Err` is final; `Ok(None)` means "not yet".
 pub async fn until<T>(
@@ -21,6 +22,6 @@ pub async fn until<T>(
         if start.elapsed() > deadline {
             bail!("waited {} s in vain for {what}", deadline.as_secs());
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep((start.elapsed() / 8).clamp(PAUSE[0], PAUSE[1])).await;
     }
 }

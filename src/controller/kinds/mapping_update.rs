@@ -1,7 +1,5 @@
 //! Changes of what a mapping owns: growth of a managed schema, its identities and Profile, then a new version of the mapping set.
 
-use serde_json::Value;
-
 use super::{mapping_schema, mapping_set};
 use crate::aep::Patch;
 use crate::aep::model::{self, ResourceKind};
@@ -16,7 +14,7 @@ use crate::controller::described;
 use crate::controller::managed::{Before, Change, Managed, Shape};
 use crate::controller::upstream::{self, Object};
 use crate::domain::drift::Drift;
-use crate::domain::mapping::{BreakingChange, grown_field, growth, row_lines};
+use crate::domain::mapping::{Addition, BreakingChange, growth, row_lines};
 use crate::domain::marker::Marker;
 use crate::domain::outcome::Obstacle;
 
@@ -50,7 +48,7 @@ pub(super) fn drift(
 fn growth_drift(shape: &MappingShape<'_>, group: &model::Resource) -> Drift {
     match growth_of(shape, group) {
         Ok(missing) => {
-            let fields: Vec<String> = missing.iter().map(grown_field).collect();
+            let fields: Vec<String> = missing.into_iter().map(|addition| addition.path).collect();
             Drift::default().field("fields", fields.join(", "), "")
         }
         Err(breaking) => Drift::default().field("breaking", describe(&breaking), ""),
@@ -88,7 +86,7 @@ pub(super) fn breaking(shape: &MappingShape<'_>, group: &model::Resource) -> Opt
 fn growth_of(
     shape: &MappingShape<'_>,
     resource: &model::Resource,
-) -> Result<Vec<Value>, Vec<BreakingChange>> {
+) -> Result<Vec<Addition>, Vec<BreakingChange>> {
     match &shape.desired.properties {
         Some(properties) => growth(&resource.raw, properties, &shape.desired.tenant),
         None => Ok(Vec::new()),
@@ -143,8 +141,8 @@ async fn update_group(
 ) -> Result<ExternalObject, Obstacle> {
     let additions = growth_of(shape, group).map_err(|breaking| refuse_breaking(shape, &breaking))?;
     let mut patch = Patch::new();
-    for add in additions {
-        patch = patch.add(add["path"].as_str().unwrap_or_default(), add["value"].clone());
+    for Addition { pointer, value, .. } in additions {
+        patch = patch.add(pointer, value);
     }
     send_patch(mapping, shape, change, (ResourceKind::FieldGroup, group), patch).await
 }

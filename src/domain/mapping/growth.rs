@@ -1,4 +1,4 @@
-//! Growth of a field group: the JSON Patch that adds what is missing. Fields are never removed, retitled or retyped.
+//! Growth of a field group: what is missing and has to be added. Fields are never removed, retitled or retyped.
 
 use std::fmt;
 
@@ -26,15 +26,32 @@ impl fmt::Display for BreakingChange {
 
 impl std::error::Error for BreakingChange {}
 
+/// A part of the rows' schema that a field group lacks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Addition {
+    /// Path of the field, written as in a row: `_acme.charges_data.id`.
+    pub path: String,
+    /// JSON pointer of what is to be added to the field group.
+    pub pointer: String,
+    /// What is to be added there.
+    pub value: Value,
+}
+
 /// What has been found so far.
 #[derive(Default)]
 struct Findings {
-    additions: Vec<Value>,
+    additions: Vec<Addition>,
     breaking: Vec<BreakingChange>,
 }
 
-/// The JSON Patch operations that add to `current`, a field group as the registry answers it, what `desired_properties` has in
-/// addition; empty if nothing is missing. Fields upstream that no row needs any more stay.
+impl Findings {
+    fn add(&mut self, path: &str, pointer: String, value: &Value) {
+        self.additions.push(Addition { path: path.to_owned(), pointer, value: value.clone() });
+    }
+}
+
+/// What `desired_properties` has in addition to `current`, a field group as the registry answers it; empty if nothing is missing.
+/// Fields upstream that no row needs any more stay.
 ///
 /// # Errors
 /// Every field whose type would have to change.
@@ -42,7 +59,7 @@ pub fn growth(
     current: &Value,
     desired_properties: &Value,
     tenant: &str,
-) -> Result<Vec<Value>, Vec<BreakingChange>> {
+) -> Result<Vec<Addition>, Vec<BreakingChange>> {
     let namespace = format!("_{tenant}");
     let mut findings = Findings::default();
     let desired = json!({"type": "object", "properties": desired_properties});
@@ -55,14 +72,6 @@ pub fn growth(
         }),
     }
     if findings.breaking.is_empty() { Ok(findings.additions) } else { Err(findings.breaking) }
-}
-
-/// The field that an operation of [`growth`] adds, written as in a row: `_acme.charges_data.id`.
-pub fn grown_field(operation: &Value) -> String {
-    let pointer = operation["path"].as_str().unwrap_or_default().trim_end_matches("/properties");
-    let steps: Vec<String> =
-        pointer.split("/properties/").skip(1).map(|step| step.replace("/items", "[*]")).collect();
-    steps.join(".")
 }
 
 /// JSON pointer of the `properties` that hold, or may hold, the tenant namespace. The registry stores fields below a definition of
@@ -84,7 +93,7 @@ fn fields_home(group: &Value, namespace: &str) -> Option<String> {
 fn grow_field(group: &Value, home: &str, name: &str, path: &str, desired: &Value, findings: &mut Findings) {
     let pointer = format!("{home}/{}", pointer_escaped(name));
     match group.pointer(&pointer) {
-        None => findings.additions.push(add(&pointer, desired)),
+        None => findings.add(path, pointer, desired),
         Some(current) => grow_into(group, &pointer, path, current, desired, findings),
     }
 }
@@ -114,7 +123,7 @@ fn grow_into(
                 Some(item) => {
                     grow_into(group, &items, &format!("{path}[*]"), item, &desired["items"], findings);
                 }
-                None => findings.additions.push(add(&items, &desired["items"])),
+                None => findings.add(&format!("{path}[*]"), items, &desired["items"]),
             }
         }
         _ => {}
@@ -131,16 +140,12 @@ fn grow_object(
 ) {
     let properties = format!("{pointer}/properties");
     if current.get("properties").is_none() {
-        findings.additions.push(add(&properties, &desired["properties"]));
+        findings.add(path, properties, &desired["properties"]);
         return;
     }
     for (name, field) in desired["properties"].as_object().into_iter().flatten() {
         grow_field(group, &properties, name, &format!("{path}.{name}"), field, findings);
     }
-}
-
-fn add(path: &str, value: &Value) -> Value {
-    json!({"op": "add", "path": path, "value": value})
 }
 
 fn pointer_escaped(key: &str) -> String {

@@ -22,7 +22,7 @@ pub use explore::{EXPLORED_PATHS, explored_fields, unseen_sources};
 pub use field_group::{
     check_class, check_identities, field_group_body, field_group_definition, identity_path, schema_body,
 };
-pub use growth::{BreakingChange, grown_field, growth};
+pub use growth::{Addition, BreakingChange, growth};
 pub use identity::{
     IdentityChanges, IdentityConflict, IdentityField, ObservedIdentity, identity_body, identity_changes,
     identity_fields,

@@ -91,8 +91,8 @@ fn test(control_plane: &ControlPlane) -> Result<()> {
         .env(binaries::OPERATOR_VARIABLE, built("aep-operator"))
         .env(binaries::SIMULATOR_VARIABLE, built("aep-sim"))
         .env(binaries::PLUGIN_VARIABLE, built("kubectl-aep"))
-        // Cluster tests mostly wait for other processes.
-        .env("RUST_TEST_THREADS", "4");
+        // Cluster tests wait for other processes half of their time.
+        .env("RUST_TEST_THREADS", "6");
     tools::run(control_plane.name_to(&mut command))
 }
 

@@ -18,7 +18,8 @@ fn hoisted(properties: &Value) -> Value {
 
 fn grown(mut group: Value, desired: &Value) -> Value {
     let additions = growth(&group, desired, "acme").unwrap();
-    let patch: json_patch::Patch = serde_json::from_value(Value::Array(additions)).unwrap();
+    let add = |addition: &Addition| json!({"op": "add", "path": addition.pointer, "value": addition.value});
+    let patch: json_patch::Patch = serde_json::from_value(additions.iter().map(add).collect()).unwrap();
     json_patch::patch(&mut group, &patch).unwrap();
     group
 }
@@ -31,9 +32,9 @@ fn only_what_is_missing_is_added() {
         "paid": {"type": "boolean"},
     }}});
     let additions = growth(&group(&current), &desired, "acme").unwrap();
-    let path = "/definitions/customFields/properties/_acme/properties/c/properties/paid";
-    assert_eq!(additions, [json!({"op": "add", "path": path, "value": {"type": "boolean"}})]);
-    assert_eq!(grown_field(&additions[0]), "_acme.c.paid");
+    let pointer = "/definitions/customFields/properties/_acme/properties/c/properties/paid".to_owned();
+    let value = json!({"type": "boolean"});
+    assert_eq!(additions, [Addition { path: "_acme.c.paid".to_owned(), pointer, value }]);
 }
 
 #[test]
@@ -41,7 +42,7 @@ fn a_missing_object_is_added_with_all_its_fields() {
     let desired = json!({"c": {"type": "object", "properties": {"a": {"type": "string"}}}});
     let additions = growth(&group(&json!({})), &desired, "acme").unwrap();
     assert_eq!(additions.len(), 1);
-    assert_eq!(additions[0]["value"], desired["c"]);
+    assert_eq!(additions[0].value, desired["c"]);
 }
 
 #[test]
@@ -49,13 +50,13 @@ fn fields_may_stand_at_the_top_or_below_any_definition() {
     let desired = json!({"a": {"type": "string"}, "b": {"type": "string"}});
     let current = json!({"a": {"type": "string"}});
     let hoisted = hoisted(&current);
-    assert_eq!(growth(&hoisted, &desired, "acme").unwrap()[0]["path"], "/properties/_acme/properties/b");
+    assert_eq!(growth(&hoisted, &desired, "acme").unwrap()[0].pointer, "/properties/_acme/properties/b");
     let named = json!({"definitions": {
         "customFields": {"properties": {}},
         "my/fields": {"properties": hoisted["properties"]},
     }});
     assert_eq!(
-        growth(&named, &desired, "acme").unwrap()[0]["path"],
+        growth(&named, &desired, "acme").unwrap()[0].pointer,
         "/definitions/my~1fields/properties/_acme/properties/b"
     );
 }
@@ -64,8 +65,8 @@ fn fields_may_stand_at_the_top_or_below_any_definition() {
 fn a_group_without_the_tenant_gets_it_whole() {
     let empty = json!({"definitions": {"customFields": {"type": "object", "properties": {}}}});
     let additions = growth(&empty, &json!({"a": {"type": "string"}}), "acme").unwrap();
-    assert_eq!(additions[0]["path"], "/definitions/customFields/properties/_acme");
-    assert_eq!(additions[0]["value"]["properties"]["a"]["type"], "string");
+    assert_eq!(additions[0].pointer, "/definitions/customFields/properties/_acme");
+    assert_eq!(additions[0].value["properties"]["a"]["type"], "string");
     assert!(growth(&json!({"title": "no fields"}), &json!({}), "acme").is_err());
 }
 
@@ -105,7 +106,7 @@ fn records_of_a_list_grow() {
     let desired = list(json!({"a": {"type": "string"}, "b": {"type": "string"}}));
     let additions = growth(&current, &desired, "acme").unwrap();
     let path = "/definitions/customFields/properties/_acme/properties/l/items/properties/b";
-    assert_eq!(additions[0]["path"], path);
+    assert_eq!((additions[0].pointer.as_str(), additions[0].path.as_str()), (path, "_acme.l[*].b"));
     let scalar = group(&json!({"l": {"type": "array", "items": {"type": "string"}}}));
     assert_eq!(growth(&scalar, &desired, "acme").unwrap_err()[0].path, "_acme.l[*]");
 }
