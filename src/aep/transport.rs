@@ -128,9 +128,9 @@ impl Session {
             span.record("otel.status_code", "ERROR");
         }
         span.in_scope(|| match &result {
-            Ok(_) => tracing::debug!(status, duration_ms = report.duration.as_millis(), "answered"),
+            Ok(_) => tracing::debug!(duration_ms = report.duration.as_millis(), "answered"),
             Err(error) => {
-                tracing::debug!(status, duration_ms = report.duration.as_millis(), kind = report.kind_str(), %error, "failed");
+                tracing::debug!(duration_ms = report.duration.as_millis(), kind = report.kind_str(), %error, "failed");
             }
         });
         self.report(&report);

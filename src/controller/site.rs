@@ -31,6 +31,11 @@ impl Site {
     pub fn client_id(&self) -> &str {
         self.session.client_id()
     }
+
+    /// What tells sites apart: the organisation, the sandbox and the client id.
+    pub fn key(&self) -> (String, String, String) {
+        (self.organization.clone(), self.sandbox.clone(), self.client_id().to_owned())
+    }
 }
 
 /// Opens the site of a base connection: its platform Secret, read live, and its sandbox. The organisation must be the one in which the

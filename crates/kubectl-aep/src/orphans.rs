@@ -116,8 +116,7 @@ async fn sites(
     for base in bases {
         match site::open(&reach.cx, base).await {
             Ok(site) => {
-                let key = (site.organization.clone(), site.sandbox.clone(), site.client_id().to_owned());
-                sites.insert(key, site);
+                sites.insert(site.key(), site);
             }
             Err(obstacle) => anstream::eprintln!(
                 "warning: nothing is seen with the credentials of StripeBaseConnection {}/{}: {}",

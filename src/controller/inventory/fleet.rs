@@ -57,8 +57,7 @@ impl Fleet {
         for base in self.bases.iter().filter(|base| base.metadata.deletion_timestamp.is_none()) {
             match site::open(cx, base).await {
                 Ok(site) => {
-                    let key = (site.organization.clone(), site.sandbox.clone(), site.client_id().to_owned());
-                    sites.entry(key).or_insert(site);
+                    sites.entry(site.key()).or_insert(site);
                 }
                 Err(obstacle) => {
                     debug!(

@@ -49,7 +49,7 @@ async fn a_whole_chain_is_taken_over_and_nothing_is_made() {
     let world = world.approving();
     let (made, written) = (world.creating_posts().len(), world.upstream_writes().len());
     let process = world.process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     assert_eq!(world.creating_posts().len(), made, "{:#?}", world.trace());
     let writes = world.upstream_writes().split_off(written);
     assert_eq!(
@@ -117,7 +117,7 @@ async fn what_spec_leaves_out_stays_and_is_never_fought_over() {
     let (world, chain) = world_by_hand().await;
     let world = world.approving();
     let process = world.process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     let flow = document(&world, &chain.flow);
     assert_eq!(flow["name"], NAME);
     let plain = |value: &Value| value.to_string().trim_matches('"').to_owned();
@@ -161,7 +161,7 @@ async fn a_replaced_object_still_knows_what_it_took_over() {
     let (world, chain) = world_by_hand().await;
     let world = world.approving();
     let process = world.process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     let written = world.upstream_writes().len();
     // `kubectl replace` with the manifest of a user, who also thinks that adopt has done its work.
     for kind in KINDS {
@@ -170,7 +170,7 @@ async fn a_replaced_object_still_knows_what_it_took_over() {
         world.api.apply(&object);
         world.api.edit_metadata(kind, "hand", &json!({ "annotations": null, "finalizers": null }));
     }
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     assert_eq!(world.upstream_writes().len(), written, "{:#?}", world.trace());
     assert_eq!(document(&world, &chain.flow)["name"], NAME);
     for kind in KINDS {
@@ -189,7 +189,7 @@ async fn a_chain_that_was_taken_over_goes_when_spec_says_so() {
         world.api.apply(&with(object, "/deletionPolicy", json!("Delete")));
     }
     let process = world.process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     let written = world.upstream_writes().len();
     for kind in KINDS {
         world.api.delete(kind, "hand");
@@ -282,20 +282,17 @@ pub(super) async fn taken_over_once(manifests: Manifests) {
     let (world, chain) = world_of(manifests).await;
     let world = world.approving();
     let process = world.process("clean", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     let clean = Clean {
         exchanges: world.trace(),
         statuses: world.statuses(),
         owned: world.owned(),
         documents: documents(&world, &chain).await,
     };
-    let mut failures = Vec::new();
-    for (plan, name) in super::deaths(&clean.exchanges, &Moment::ALL) {
-        if let Err(problem) = taken_over_in_spite_of(plan, &clean, manifests).await {
-            failures.push(format!("{plan:?} {name}: {problem}"));
-        }
-    }
-    super::report(&failures);
+    super::try_each(super::deaths(&clean.exchanges, &Moment::ALL), async |plan| {
+        taken_over_in_spite_of(plan, &clean, manifests).await
+    })
+    .await;
 }
 
 async fn taken_over_in_spite_of(plan: Plan, clean: &Clean, manifests: Manifests) -> Result<(), String> {

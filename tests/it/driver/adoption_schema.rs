@@ -26,7 +26,7 @@ async fn a_schema_and_its_field_group_are_taken_over_grown_and_left_behind() {
     let world = world.approving();
     let (made, written) = (world.creating_posts().len(), world.upstream_writes().len());
     let process = world.process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     assert_eq!(world.creating_posts().len(), made, "{:#?}", world.trace());
     assert_eq!(
         lake_writes(&world, written),
@@ -120,7 +120,7 @@ async fn identities_that_spec_leaves_out_stay() {
     person.identity(&chain.schema, "/_simtenant/charges_data/id").await.expect("an identity");
     let world = world.approving();
     let process = world.process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     let left = person.session.list_descriptors(&chain.schema).await.expect("a list");
     assert_eq!(left.len(), 1, "{left:?}");
 }

@@ -6,13 +6,6 @@ use super::harness::{End, KINDS, Order, Process, World, is_ready, text};
 use super::tape::Plan;
 use crate::support::objects::{self, with};
 
-async fn settled_world() -> (World, Process) {
-    let world = World::with(&objects::chain("charges", "charges"));
-    let process = world.blank_process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
-    (world, process)
-}
-
 async fn one_round(world: &World, process: &Process) {
     for kind in KINDS {
         let _ended = world.pass(process, kind, "charges").await;
@@ -21,7 +14,7 @@ async fn one_round(world: &World, process: &Process) {
 
 #[tokio::test(start_paused = true)]
 async fn at_rest_adobe_is_not_asked_and_nothing_is_written() {
-    let (world, process) = settled_world().await;
+    let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
     let (calls, version) = (world.calls(), world.api.version());
     one_round(&world, &process).await;
     one_round(&world, &process).await;
@@ -31,7 +24,7 @@ async fn at_rest_adobe_is_not_asked_and_nothing_is_written() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restart_writes_nothing_and_asks_adobe_for_a_token_and_its_facts_only() {
-    let (world, process) = settled_world().await;
+    let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
     drop(process);
     let (calls, version) = (world.calls().len(), world.api.version());
     let next = world.process("next", Plan::Live);
@@ -43,7 +36,7 @@ async fn a_restart_writes_nothing_and_asks_adobe_for_a_token_and_its_facts_only(
 
 #[tokio::test(start_paused = true)]
 async fn a_check_that_finds_nothing_writes_at_most_what_it_saw_for_the_first_time() {
-    let (world, process) = settled_world().await;
+    let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
     let check = async || {
         for kind in KINDS {
             let uid = text(&world.api.get(kind, "charges").unwrap_or_default(), "/metadata/uid");
@@ -60,7 +53,7 @@ async fn a_check_that_finds_nothing_writes_at_most_what_it_saw_for_the_first_tim
 
 #[tokio::test(start_paused = true)]
 async fn a_parent_that_fails_writes_nothing_on_its_children() {
-    let (world, process) = settled_world().await;
+    let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
     world.sim.switch(|switches| switches.accept_test_keys = false);
     let (status, _) = world.sim.control("POST", "/stripe", &json!({ "revoke": objects::STRIPE_KEY }));
     assert_eq!(status, 204);
@@ -76,10 +69,10 @@ async fn a_parent_that_fails_writes_nothing_on_its_children() {
 
 /// Applies a change and returns the writes that it costs upstream.
 async fn change(object: Value) -> (World, Vec<String>) {
-    let (world, process) = settled_world().await;
+    let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
     let before = world.upstream_writes().len();
     world.api.apply(&object);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     let writes = world.upstream_writes().split_off(before);
     (world, writes)
 }
@@ -136,19 +129,19 @@ async fn disabling_and_enabling_are_one_action_each() {
     assert_eq!(world.upstream("flow")["doc"]["state"], "disabled");
     let process = world.process("next", Plan::Live);
     world.api.apply(&flow());
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     assert_eq!(world.upstream("flow")["doc"]["state"], "enabled");
     assert_eq!(world.upstream_writes().iter().filter(|write| write.ends_with("/action")).count(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn fields_of_others_survive_a_change() {
-    let (world, process) = settled_world().await;
+    let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
     let options = json!({ "ownedByTheUi": "kept" });
     world.edit_upstream("flow", &json!([{ "op": "add", "path": "/options", "value": options }]));
     let changed = with(flow(), "/displayName", json!("Renamed"));
     world.api.apply(&with(changed, "/partialIngestion", json!({ "percent": 5 })));
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     let document = world.upstream("flow")["doc"].clone();
     assert_eq!(document["name"], "Renamed");
     assert_eq!(document["options"]["ownedByTheUi"], "kept", "{document}");
@@ -156,11 +149,11 @@ async fn fields_of_others_survive_a_change() {
 
 #[tokio::test(start_paused = true)]
 async fn five_stale_etags_in_a_row_end_within_six_tries() {
-    let (world, process) = settled_world().await;
+    let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
     let on = json!({ "method": "PATCH", "endpoint": "/flows/{id}" });
     world.fault(&json!({ "match": on, "times": 5, "action": { "status": { "status": 412 } } }));
     world.api.apply(&with(flow(), "/displayName", json!("Renamed")));
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     assert_eq!(world.upstream("flow")["doc"]["name"], "Renamed");
     let tries = world.upstream_writes().iter().filter(|write| *write == "PATCH /flows/{id}").count();
     assert_eq!(tries, 6);
@@ -168,10 +161,10 @@ async fn five_stale_etags_in_a_row_end_within_six_tries() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rotated_key_is_one_patch() {
-    let (world, process) = settled_world().await;
+    let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
     let before = world.upstream_writes().len();
     world.api.apply(&objects::secret("stripe", &[("access-token", "sk_test_rotated")]));
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     let writes = world.upstream_writes().split_off(before);
     assert_eq!(writes.iter().filter(|write| *write == "PATCH /connections/{id}").count(), 1, "{writes:?}");
 }
@@ -182,7 +175,7 @@ async fn a_spec_changed_while_its_objects_are_made_is_applied() {
     let clean = {
         let world = World::with(&objects::chain("charges", "charges"));
         let process = world.process("p", Plan::Live);
-        assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+        world.settle(&process).await;
         world.trace()
     };
     let mut failures = Vec::new();

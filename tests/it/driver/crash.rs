@@ -43,13 +43,7 @@ async fn a_chain_on_an_existing_schema_and_dataset_is_made_once_wherever_its_pro
 async fn a_chain_is_deleted_wherever_its_process_dies() {
     let chain = objects::chain("charges", "charges");
     let clean = deletion(&chain, Plan::Live).await.expect("a deletion without faults should end");
-    let mut failures = Vec::new();
-    for (plan, name) in super::deaths(&clean, &Moment::ALL) {
-        if let Err(problem) = deletion(&chain, plan).await {
-            failures.push(format!("{plan:?} {name}: {problem}"));
-        }
-    }
-    super::report(&failures);
+    super::try_each(super::deaths(&clean, &Moment::ALL), async |plan| deletion(&chain, plan).await).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,13 +58,11 @@ async fn a_chain_deleted_while_it_is_made_leaves_no_schema_and_no_dataset_where_
 
 async fn deleted_while_made(chain: &[Value], moments: &[Moment]) {
     let clean = clean_run(&World::with(chain)).await;
-    let mut failures = Vec::new();
-    for (plan, name) in super::notices(&clean.exchanges).chain(super::deaths(&clean.exchanges, moments)) {
-        if let Err(problem) = delete_while_creating(chain, plan).await {
-            failures.push(format!("{plan:?} {name}: {problem}"));
-        }
-    }
-    super::report(&failures);
+    super::try_each(
+        super::notices(&clean.exchanges).chain(super::deaths(&clean.exchanges, moments)),
+        async |plan| delete_while_creating(chain, plan).await,
+    )
+    .await;
 }
 
 fn chain_that_keeps_nothing() -> [Value; 4] {
@@ -90,13 +82,8 @@ fn may_stay(chain: &[Value]) -> &'static [&'static str] {
 async fn a_managed_schema_and_dataset_go_too_where_spec_says_so_wherever_their_process_dies() {
     let chain = chain_that_keeps_nothing();
     let clean = deletion(&chain, Plan::Live).await.expect("a deletion without faults should end");
-    let mut failures = Vec::new();
-    for (plan, name) in super::deaths(&clean, &[Moment::Executed]) {
-        if let Err(problem) = deletion(&chain, plan).await {
-            failures.push(format!("{plan:?} {name}: {problem}"));
-        }
-    }
-    super::report(&failures);
+    super::try_each(super::deaths(&clean, &[Moment::Executed]), async |plan| deletion(&chain, plan).await)
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,14 +136,11 @@ async fn new_world(target: Target) -> World {
 
 async fn creation_survives(target: Target) {
     let clean = clean_run(&new_world(target).await).await;
-    let mut failures = Vec::new();
-    for (plan, name) in super::deaths(&clean.exchanges, &Moment::ALL) {
+    super::try_each(super::deaths(&clean.exchanges, &Moment::ALL), async |plan| {
         let world = new_world(target).await;
-        if let Err(problem) = die_while_creating(&world, &clean, plan).await {
-            failures.push(format!("{plan:?} {name}: {problem}"));
-        }
-    }
-    super::report(&failures);
+        die_while_creating(&world, &clean, plan).await
+    })
+    .await;
 }
 
 async fn clean_run(world: &World) -> Clean {

@@ -48,9 +48,7 @@ async fn retain_spreads_to_what_a_retained_object_uses_in_every_combination() {
     for mask in 0..16 {
         let policies = [1, 2, 4, 8].map(|bit| mask & bit != 0);
         for order in [Order::ParentsFirst, Order::ChildrenFirst] {
-            let world = World::with(&chain(policies));
-            let process = world.blank_process("p", Plan::Live);
-            assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+            let (world, process) = World::settled(&chain(policies)).await;
             delete_all(&world);
             let end = world.run(&process, order).await;
             let (left, expected) = (left(&world), expected(policies));
@@ -69,7 +67,7 @@ async fn a_retained_flow_keeps_its_chain_wherever_the_process_dies() {
     for index in 0.. {
         let world = World::with(&chain(policies));
         let maker = world.process("maker", Plan::Live);
-        assert_eq!(world.run(&maker, Order::ParentsFirst).await, Ok(End::Settled));
+        world.settle(&maker).await;
         delete_all(&world);
         let first = world.process("first", Plan::Die(index, Moment::Executed));
         if world.run(&first, Order::ChildrenFirst).await == Ok(End::Settled) {
@@ -87,9 +85,7 @@ async fn a_retained_flow_keeps_its_chain_wherever_the_process_dies() {
 /// Lists that still show what was just deleted must not keep its parents.
 #[tokio::test(start_paused = true)]
 async fn lagging_lists_leave_no_orphan() {
-    let world = World::with(&chain([false; 4]));
-    let process = world.blank_process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    let (world, process) = World::settled(&chain([false; 4])).await;
     world.switches(&json!({ "listLagMs": 60_000 }));
     delete_all(&world);
     assert_eq!(world.run(&process, Order::ChildrenFirst).await, Ok(End::Settled), "{:#?}", world.trace());
@@ -101,9 +97,8 @@ async fn the_deletion_of_a_dataset_in_profile_waits_until_it_is_retained() {
     let [base, source, mapping, flow] = objects::chain("charges", "charges");
     let flow = with(flow, "/dataset/managed/deletionPolicy", json!("Delete"));
     for by_schema in [false, true] {
-        let world = World::with(&[base.clone(), source.clone(), mapping.clone(), flow.clone()]);
-        let process = world.blank_process("p", Plan::Live);
-        assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+        let (world, process) =
+            World::settled(&[base.clone(), source.clone(), mapping.clone(), flow.clone()]).await;
         let (role, set) = if by_schema {
             ("schema", json!({ "meta:immutableTags": ["union"] }))
         } else {
@@ -203,13 +198,7 @@ async fn applied_again(plan: Plan) -> Result<Vec<String>, String> {
 #[tokio::test(start_paused = true)]
 async fn a_flow_that_is_deleted_and_applied_again_reads_every_record_once_wherever_the_process_dies() {
     let clean = applied_again(Plan::Live).await.expect("a deletion without faults should end");
-    let mut failures = Vec::new();
-    for (plan, name) in super::deaths(&clean, &Moment::ALL) {
-        if let Err(problem) = applied_again(plan).await {
-            failures.push(format!("{plan:?} {name}: {problem}"));
-        }
-    }
-    super::report(&failures);
+    super::try_each(super::deaths(&clean, &Moment::ALL), async |plan| applied_again(plan).await).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,7 +206,7 @@ async fn a_deletion_waits_for_the_run_in_flight_and_then_goes_on() {
     let world = World::with(&objects::chain("charges", "charges"));
     world.switches(&json!({ "runDurationMs": 30_000 }));
     let process = world.blank_process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    world.settle(&process).await;
     world.wait(Duration::from_secs(10)).await;
     world.api.delete("IngestionFlow", "charges");
     let _waits = world.pass(&process, "IngestionFlow", "charges").await;
@@ -227,7 +216,7 @@ async fn a_deletion_waits_for_the_run_in_flight_and_then_goes_on() {
     assert_eq!(world.run(&process, Order::ChildrenFirst).await, Ok(End::Settled), "{:#?}", world.trace());
     assert!(world.api.get("IngestionFlow", "charges").is_none());
     world.api.apply(&objects::chain("charges", "charges")[3]);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    world.settle(&process).await;
     world.wait(Duration::from_hours(2)).await;
     let counts = counts(&world);
     assert!(!counts.is_empty() && counts.iter().all(|count| *count == 1), "{counts:?}");
@@ -237,9 +226,7 @@ async fn a_deletion_waits_for_the_run_in_flight_and_then_goes_on() {
 async fn a_flow_that_runs_once_does_not_read_a_second_time_into_the_same_dataset() {
     let [base, source, mapping, flow] = objects::chain("charges", "charges");
     let once = with(flow, "/schedule", json!({ "frequency": "once" }));
-    let world = World::with(&[base, source, mapping, once.clone()]);
-    let process = world.blank_process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    let (world, process) = World::settled(&[base, source, mapping, once.clone()]).await;
     world.wait(Duration::from_mins(1)).await;
     let history = counts(&world).len();
     assert!(history > 0);

@@ -3,7 +3,7 @@
 use aep_operator::controller::inventory::Inventory;
 use serde_json::{Value, json};
 
-use super::harness::{End, KINDS, Order, Process, World, is_ready, text};
+use super::harness::{End, KINDS, Process, World, is_ready, text};
 use super::tape::Plan;
 use crate::support::by_hand::{Person, new_mapping};
 use crate::support::objects::{self, with};
@@ -19,16 +19,6 @@ const LAKE: [&str; 4] =
 fn quiet_chain() -> [Value; 4] {
     let [base, source, mapping, flow] = objects::chain("charges", "charges");
     [base, source, mapping, with(flow, "/schedule/frequency", json!("week"))]
-}
-
-/// A settled chain that the inventory has seen.
-async fn kept(chain: &[Value]) -> (World, Process, Inventory) {
-    let world = World::with(chain);
-    let process = world.blank_process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
-    let mut inventory = Inventory::new(vec![None]);
-    assert_eq!(world.keep(&process, &mut inventory).await, Ok(End::Settled), "{:#?}", world.trace());
-    (world, process, inventory)
 }
 
 /// One inventory round and one pass over everything; returns the calls beside the lists of a slow round.
@@ -56,7 +46,7 @@ async fn any_round(world: &World, process: &Process, inventory: &mut Inventory) 
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_edited_costs_the_list_pages_and_no_write() {
-    let (world, process, mut inventory) = kept(&quiet_chain()).await;
+    let (world, process, mut inventory) = World::kept(&quiet_chain()).await;
     let version = world.api.version();
     for _ in 0..3 {
         assert_eq!(round(&world, &process, &mut inventory).await, FLOW_SERVICE);
@@ -67,7 +57,7 @@ async fn what_nobody_edited_costs_the_list_pages_and_no_write() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restarted_process_compares_from_the_list_alone() {
-    let (world, process, _) = kept(&objects::chain("charges", "charges")).await;
+    let (world, process, _) = World::kept(&objects::chain("charges", "charges")).await;
     // Runs have moved the etag of the flow since status was written.
     world.wait(process.cx.settings.drift_interval * 3).await;
     drop(process);
@@ -80,7 +70,7 @@ async fn a_restarted_process_compares_from_the_list_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_run_costs_a_read_of_the_runs_and_one_status_write() {
-    let (world, process, mut inventory) = kept(&objects::chain("charges", "charges")).await;
+    let (world, process, mut inventory) = World::kept(&objects::chain("charges", "charges")).await;
     world.wait(std::time::Duration::from_hours(1)).await;
     let version = world.api.version();
     let calls = round(&world, &process, &mut inventory).await;
@@ -91,7 +81,7 @@ async fn a_new_run_costs_a_read_of_the_runs_and_one_status_write() {
 
 #[tokio::test(start_paused = true)]
 async fn an_etag_that_the_service_moved_is_no_reason_to_look() {
-    let (world, process, mut inventory) = kept(&objects::chain("charges", "charges")).await;
+    let (world, process, mut inventory) = World::kept(&objects::chain("charges", "charges")).await;
     for role in ["connection", "source-connection", "target-connection", "flow"] {
         let id = text(&world.upstream(role), "/summary/id");
         let (status, _) = world.sim.control("POST", &format!("/objects/{id}"), &json!({ "touch": true }));
@@ -148,7 +138,7 @@ fn document(world: &World, role: &str) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn a_foreign_edit_of_each_managed_field_is_put_back_without_another_read() {
-    let (world, process, mut inventory) = kept(&rich_chain()).await;
+    let (world, process, mut inventory) = World::kept(&rich_chain()).await;
     let unmanaged = json!([{ "op": "add", "path": "/inheritedAttributes", "value": { "theirs": true } }]);
     for role in ["connection", "source-connection", "target-connection", "flow"] {
         world.edit_upstream(role, &unmanaged);
@@ -178,7 +168,7 @@ async fn a_foreign_edit_of_each_managed_field_is_put_back_without_another_read()
 async fn a_reported_edit_is_said_once_and_never_put_back() {
     let chain =
         objects::chain("charges", "charges").map(|object| with(object, "/driftPolicy", json!("Report")));
-    let (world, process, mut inventory) = kept(&chain).await;
+    let (world, process, mut inventory) = World::kept(&chain).await;
     world.edit_upstream("flow", &json!([{ "op": "add", "path": "/scheduleParams/interval", "value": "9" }]));
     world.edit_upstream("target-connection", &json!([{ "op": "add", "path": "/name", "value": "theirs" }]));
     let calls = round(&world, &process, &mut inventory).await;
@@ -207,7 +197,7 @@ async fn a_reported_edit_is_said_once_and_never_put_back() {
 
 #[tokio::test(start_paused = true)]
 async fn what_others_do_in_the_lake_reaches_no_flow_and_tags_are_put_back_by_the_slow_round() {
-    let (world, process, mut inventory) = kept(&quiet_chain()).await;
+    let (world, process, mut inventory) = World::kept(&quiet_chain()).await;
     let data_set = lake_id(&world, "dataset");
     let theirs = json!({ "set": { "tags": { "team": ["payments"] } } });
     let (status, answer) = world.sim.control("POST", &format!("/objects/{data_set}"), &theirs);
@@ -246,9 +236,7 @@ const OURS: usize = 1_000;
 
 /// A thousand flows of ours on one base, which share a mapping and a dataset, among twice as many of others.
 async fn fleet() -> (World, Process, Inventory) {
-    let world = World::with(&objects::chain("charges", "charges"));
-    let process = world.blank_process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
     let others = json!({ "foreignConnections": 1_000, "destinationFlows": 1_000 });
     assert_eq!(world.sim.control("POST", "/seed", &others).0, 201);
     let data_set = lake_id(&world, "dataset");

@@ -26,6 +26,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+mod seen;
+
 use super::apiserver::ApiServer;
 use super::ports::{Wire, client};
 use super::tape::{Plan, Tape};
@@ -117,6 +119,22 @@ impl World {
         world
     }
 
+    /// A world in which everything is Ready, and the process that made it so.
+    pub async fn settled(objects: &[Value]) -> (Self, Process) {
+        let world = Self::with(objects);
+        let process = world.blank_process("p", Plan::Live);
+        world.settle(&process).await;
+        (world, process)
+    }
+
+    /// The same, seen by an inventory.
+    pub async fn kept(objects: &[Value]) -> (Self, Process, Inventory) {
+        let (world, process) = Self::settled(objects).await;
+        let mut inventory = Inventory::new(vec![None]);
+        assert_eq!(world.keep(&process, &mut inventory).await, Ok(End::Settled), "{:#?}", world.trace());
+        (world, process, inventory)
+    }
+
     /// The same world with a user who approves whatever waits for approval.
     #[must_use]
     pub fn approving(self) -> Self {
@@ -187,6 +205,21 @@ impl World {
         match self.api.get(kind, name) {
             Some(object) => pass_over(process, kind, object).await,
             None => Pass::Absent,
+        }
+    }
+
+    /// Rounds until all objects are Ready or gone, which has to come about.
+    pub async fn settle(&self, process: &Process) {
+        if let Err(problem) = self.try_settle(process).await {
+            panic!("{problem}");
+        }
+    }
+
+    /// The same; anything else is told with all that was exchanged.
+    pub async fn try_settle(&self, process: &Process) -> Result<(), String> {
+        match self.run(process, Order::ParentsFirst).await {
+            Ok(End::Settled) => Ok(()),
+            other => Err(format!("{other:?}\n{}", self.trace().join("\n"))),
         }
     }
 
@@ -315,113 +348,6 @@ impl World {
         Aep::new(aep_settings(1_000_000.0), Arc::new(Wire::new(self.sim.clone(), tape)))
             .expect("the settings should be valid")
     }
-
-    /// Every call that Adobe has seen: method and endpoint.
-    pub fn calls(&self) -> Vec<String> {
-        let entries = self.sim.journal(0);
-        let calls = entries.iter().filter(|entry| entry.kind == "call");
-        calls.map(|entry| format!("{} {}", entry.method, entry.endpoint)).collect()
-    }
-
-    /// Calls that may have changed something at Adobe.
-    pub fn upstream_writes(&self) -> Vec<String> {
-        let reads = ["GET ", "POST /ims", "POST /mappingSets/validate"];
-        self.calls().into_iter().filter(|call| !reads.iter().any(|read| call.starts_with(read))).collect()
-    }
-
-    /// How many calls have changed something at Adobe: a probe for a hidden object is refused.
-    fn applied_writes(&self) -> usize {
-        let entries = self.sim.journal(0);
-        let is_write = |call: &&str| *call != "GET" && *call != "HEAD";
-        let applied =
-            entries.iter().filter(|entry| entry.kind == "call" && entry.status.is_none_or(|it| it < 300));
-        applied.filter(|entry| is_write(&entry.method.as_str())).count()
-    }
-
-    /// POSTs that create objects.
-    pub fn creating_posts(&self) -> Vec<String> {
-        self.upstream_writes()
-            .into_iter()
-            .filter(|call| call.starts_with("POST ") && !call.ends_with("/action"))
-            .collect()
-    }
-
-    /// How many live objects carry the marker of each owner and role.
-    pub fn owned(&self) -> BTreeMap<(String, String), usize> {
-        let (_, inventory) = self.sim.control("GET", "/inventory", &Value::Null);
-        let mut owned = BTreeMap::new();
-        for object in inventory["objects"].as_array().into_iter().flatten() {
-            for marker in object["markers"].as_array().into_iter().flatten() {
-                let word = |member: &str| marker[member].as_str().unwrap_or_default().to_owned();
-                *owned.entry((word("uid"), word("role"))).or_default() += 1;
-            }
-        }
-        owned
-    }
-
-    /// The stored document of the upstream object that plays a role.
-    pub fn upstream(&self, role: &str) -> Value {
-        let (_, inventory) = self.sim.control("GET", "/inventory", &Value::Null);
-        let objects = inventory["objects"].as_array().cloned().unwrap_or_default();
-        let plays = |object: &&Value| {
-            object["markers"].as_array().into_iter().flatten().any(|marker| marker["role"] == role)
-        };
-        let id =
-            objects.iter().find(plays).map(|object| object["id"].as_str().unwrap_or_default().to_owned());
-        let path = format!("/objects/{}", id.unwrap_or_default());
-        let (_, object) = self.sim.control("GET", &path, &Value::Null);
-        object
-    }
-
-    /// Edits the upstream object that plays a role, as a person in Adobe's UI would.
-    pub fn edit_upstream(&self, role: &str, patch: &Value) {
-        let object = self.upstream(role);
-        let id = object["summary"]["id"].as_str().unwrap_or_default();
-        let (status, answer) =
-            self.sim.control("POST", &format!("/objects/{id}"), &json!({ "patch": patch }));
-        assert_eq!(status, 200, "{answer}");
-    }
-
-    /// New charges, created now.
-    pub fn pay(&self, count: usize) {
-        let seed = json!({ "stripe": [{ "resource": "charges", "count": count }] });
-        assert_eq!(self.sim.control("POST", "/seed", &seed).0, 201);
-    }
-
-    /// How often each Stripe id was ingested, into all datasets.
-    pub fn rows(&self) -> BTreeMap<String, u64> {
-        let (_, rows) = self.sim.control("GET", "/rows", &Value::Null);
-        let datasets = rows[objects::ORGANIZATION]["dev"].as_object().cloned().unwrap_or_default();
-        let mut counts = BTreeMap::new();
-        for (id, times) in datasets.values().flat_map(|rows| rows.as_object().into_iter().flatten()) {
-            *counts.entry(id.clone()).or_default() += times.as_u64().unwrap_or_default();
-        }
-        counts
-    }
-
-    /// Moments at which two live objects carried one marker.
-    pub fn violations(&self) -> Vec<Value> {
-        let (_, answer) = self.sim.control("GET", "/violations", &Value::Null);
-        answer["violations"].as_array().cloned().unwrap_or_default()
-    }
-
-    /// Plans a fault of the simulator.
-    pub fn fault(&self, fault: &Value) {
-        let (status, answer) = self.sim.control("POST", "/faults", fault);
-        assert_eq!(status, 201, "{answer}");
-    }
-
-    /// Changes switches of the simulator.
-    pub fn switches(&self, change: &Value) {
-        let (status, answer) = self.sim.control("PATCH", "/switches", change);
-        assert_eq!(status, 200, "{answer}");
-    }
-
-    /// Every status, without what differs from run to run.
-    pub fn statuses(&self) -> BTreeMap<String, Value> {
-        let objects = KINDS.iter().flat_map(|kind| self.api.list(kind));
-        objects.map(|object| (text(&object, "/kind"), timeless(object["status"].clone()))).collect()
-    }
 }
 
 fn aep_settings(requests_per_second: f64) -> aep::Settings {
@@ -472,41 +398,4 @@ fn paused_clock() -> Clock {
 /// A text in a value.
 pub fn text(value: &Value, pointer: &str) -> String {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-/// A status without ids, etags, hashes of them, times, and what the runs of the flow have come to since.
-fn timeless(mut status: Value) -> Value {
-    const OWN: [&str; 14] = [
-        "id",
-        "etag",
-        "state",
-        "appliedHash",
-        "credentialsHash",
-        "schemaId",
-        "effectiveStartTime",
-        "lastRun",
-        "lastSuccess",
-        "consecutiveFailures",
-        "lastTransitionTime",
-        "hash",
-        "message",
-        "lastApproved",
-    ];
-    if let Some(conditions) = status["conditions"].as_array_mut() {
-        conditions.retain(|condition| condition["type"] != "RunsHealthy");
-        conditions.sort_by_key(|condition| condition["type"].to_string());
-    }
-    strip(&mut status, &OWN);
-    status
-}
-
-fn strip(value: &mut Value, names: &[&str]) {
-    match value {
-        Value::Object(members) => {
-            members.retain(|name, _| !names.contains(&name.as_str()));
-            members.values_mut().for_each(|member| strip(member, names));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| strip(item, names)),
-        _ => {}
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aep_operator::controller::inventory::Inventory;
 use serde_json::{Value, json};
 
-use super::harness::{End, KINDS, Order, Process, World, is_ready, text};
+use super::harness::{End, KINDS, World, is_ready, text};
 use super::tape::{Moment, Plan};
 use crate::support::objects::{self, ORGANIZATION, with};
 
@@ -16,16 +16,6 @@ const HOLD: &str = "Hold";
 fn chain(policy: &str) -> [Value; 4] {
     let [base, source, mapping, flow] = objects::chain("charges", "charges");
     [base, source, mapping, with(flow, "/onUpstreamDeletion", json!(policy))]
-}
-
-/// A settled chain among enough others of ours that a missing object or two are believed.
-async fn world(chain: &[Value]) -> (World, Process, Inventory) {
-    let world = World::with(chain);
-    let process = world.blank_process("maker", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
-    let mut inventory = Inventory::new(vec![None]);
-    assert_eq!(world.keep(&process, &mut inventory).await, Ok(End::Settled), "{:#?}", world.trace());
-    (world, process, inventory)
 }
 
 /// The id of the object that plays a role, as the status of its owner names it.
@@ -43,12 +33,6 @@ fn delete_upstream(world: &World, role: &str) -> String {
     let (status, answer) = world.sim.control("DELETE", &format!("/objects/{id}"), &Value::Null);
     assert_eq!(status, 204, "{role}: {answer}");
     id
-}
-
-fn condition(world: &World, kind: &str, type_: &str) -> Value {
-    let object = world.api.get(kind, "charges").unwrap_or_default();
-    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    conditions.into_iter().find(|condition| condition["type"] == type_).unwrap_or_default()
 }
 
 /// Every object is Ready, nothing was ever there twice, and each role exists once.
@@ -77,7 +61,7 @@ async fn whatever_is_deleted_upstream_is_made_again_once_and_proven_first() {
         ("flow", vec!["POST /flows"]),
         ("dataset", vec!["POST /dataSets", "POST /targetConnections", "POST /flows"]),
     ] {
-        let (world, process, mut inventory) = world(&chain(RECREATE)).await;
+        let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
         // A source made again is a replacement for its flow, which is approved here.
         let world = world.approving();
         delete_upstream(&world, role);
@@ -97,7 +81,7 @@ async fn whatever_is_deleted_upstream_is_made_again_once_and_proven_first() {
 
 #[tokio::test(start_paused = true)]
 async fn a_held_flow_waits_for_an_approval_and_then_goes_on_where_the_lost_one_ended() {
-    let (world, process, mut inventory) = world(&chain(HOLD)).await;
+    let (world, process, mut inventory) = World::kept(&chain(HOLD)).await;
     world.wait(Duration::from_hours(2)).await;
     world.keep(&process, &mut inventory).await.expect("runs should be noted");
     let seeded = world.rows().len();
@@ -106,10 +90,10 @@ async fn a_held_flow_waits_for_an_approval_and_then_goes_on_where_the_lost_one_e
     world.pay(3);
     world.keep(&process, &mut inventory).await.expect("the loss should be settled");
     assert!(world.owned().keys().all(|(_, role)| role != "flow"), "nothing is made before it is approved");
-    let ready = condition(&world, "IngestionFlow", "Ready");
+    let ready = world.condition("IngestionFlow", "Ready");
     assert_eq!(ready["reason"], "ApprovalRequired", "{ready}");
     assert!(text(&ready, "/message").contains(&id), "{ready}");
-    assert_eq!(condition(&world, "IngestionFlow", "Synced")["status"], "False");
+    assert_eq!(world.condition("IngestionFlow", "Synced")["status"], "False");
     world.wait(Duration::from_hours(5)).await;
     let world = world.approving();
     world.approve();
@@ -126,12 +110,12 @@ async fn a_held_flow_waits_for_an_approval_and_then_goes_on_where_the_lost_one_e
 #[tokio::test(start_paused = true)]
 async fn the_second_loss_of_what_was_made_again_is_left_to_a_person() {
     for (role, kind) in [("flow", "IngestionFlow"), ("mapping-set", "IngestionMapping")] {
-        let (world, process, mut inventory) = world(&chain(RECREATE)).await;
+        let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
         for _ in 0..2 {
             delete_upstream(&world, role);
             world.keep(&process, &mut inventory).await.expect("the loss should be settled");
         }
-        let ready = condition(&world, kind, "Ready");
+        let ready = world.condition(kind, "Ready");
         assert_eq!(ready["reason"], "ApprovalRequired", "{role}: {ready}");
         let world = world.approving();
         world.approve();
@@ -144,36 +128,36 @@ async fn the_second_loss_of_what_was_made_again_is_left_to_a_person() {
 async fn a_flow_that_ran_once_and_succeeded_is_never_made_again() {
     let [base, source, mapping, flow] = chain(RECREATE);
     let flow = with(flow, "/schedule", json!({ "frequency": "once" }));
-    let (world, process, mut inventory) = world(&[base, source, mapping, flow]).await;
+    let (world, process, mut inventory) = World::kept(&[base, source, mapping, flow]).await;
     world.wait(Duration::from_hours(1)).await;
     world.keep(&process, &mut inventory).await.expect("the run should be noted");
     delete_upstream(&world, "flow");
     let posts = world.creating_posts().len();
     world.keep(&process, &mut inventory).await.expect("the loss should be settled");
     assert_eq!(world.creating_posts().len(), posts);
-    assert_eq!(condition(&world, "IngestionFlow", "Stalled")["reason"], "CompletedFlowGone");
-    assert_eq!(condition(&world, "IngestionFlow", "Ready")["status"], "True", "it did what it was for");
+    assert_eq!(world.condition("IngestionFlow", "Stalled")["reason"], "CompletedFlowGone");
+    assert_eq!(world.condition("IngestionFlow", "Ready")["status"], "True", "it did what it was for");
 }
 
 #[tokio::test(start_paused = true)]
 async fn with_report_nothing_is_made_again() {
     let [base, source, mapping, flow] = chain(RECREATE);
     let source = with(source, "/driftPolicy", json!("Report"));
-    let (world, process, mut inventory) = world(&[base, source, mapping, flow]).await;
+    let (world, process, mut inventory) = World::kept(&[base, source, mapping, flow]).await;
     delete_upstream(&world, "source-connection");
     let posts = world.creating_posts().len();
     world.keep(&process, &mut inventory).await.expect("the loss should be settled");
     assert_eq!(world.creating_posts().len(), posts);
-    assert_eq!(condition(&world, "StripeSourceConnection", "Ready")["reason"], "Gone");
+    assert_eq!(world.condition("StripeSourceConnection", "Ready")["reason"], "Gone");
 }
 
 /// Nothing is created and nothing is released while something is wrong with what can be seen; afterwards all is as before.
 async fn neither_created_nor_released(break_it: impl Fn(&World), mend_it: impl Fn(&World), reason: &str) {
-    let (world, process, mut inventory) = world(&chain(RECREATE)).await;
+    let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
     let (owned, posts) = (world.owned(), world.creating_posts().len());
     break_it(&world);
     world.keep(&process, &mut inventory).await.expect("it should come to rest");
-    let flow = condition(&world, "IngestionFlow", "Stalled");
+    let flow = world.condition("IngestionFlow", "Stalled");
     assert_eq!(flow["reason"], reason, "{flow}");
     world.api.delete("IngestionFlow", "charges");
     world.keep(&process, &mut inventory).await.expect("it should come to rest");
@@ -221,7 +205,7 @@ async fn a_lost_role_shows_nothing_and_nothing_is_made_or_released() {
 /// A lost role answers 403 like an access label, and an object may look before the inventory has counted what is missing.
 #[tokio::test(start_paused = true)]
 async fn objects_that_look_before_the_inventory_under_a_lost_role_stay_ready() {
-    let (world, former, _) = world(&chain(RECREATE)).await;
+    let (world, former, _) = World::kept(&chain(RECREATE)).await;
     drop(former);
     let process = world.process("next", Plan::Live);
     let look = async |moment: &str| {
@@ -232,7 +216,7 @@ async fn objects_that_look_before_the_inventory_under_a_lost_role_stay_ready() {
             world.pass(&process, kind, "charges").await;
             let calls = world.calls().split_off(asked);
             assert!(calls.iter().any(|call| call.ends_with("/{id}")), "{moment}: {kind} looked: {calls:?}");
-            let ready = condition(&world, kind, "Ready");
+            let ready = world.condition(kind, "Ready");
             assert_eq!(ready["status"], "True", "{moment}: {kind}: {ready}");
         }
     };
@@ -243,20 +227,20 @@ async fn objects_that_look_before_the_inventory_under_a_lost_role_stay_ready() {
     look("an interval later").await;
     world.keep(&process, &mut Inventory::new(vec![None])).await.expect("it should come to rest");
     for kind in KINDS {
-        assert_eq!(condition(&world, kind, "InventorySuspect")["status"], "True", "{kind}");
-        assert_eq!(condition(&world, kind, "Ready")["status"], "True", "{kind}: nobody knows better");
+        assert_eq!(world.condition(kind, "InventorySuspect")["status"], "True", "{kind}");
+        assert_eq!(world.condition(kind, "Ready")["status"], "True", "{kind}: nobody knows better");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn in_a_sandbox_that_was_reset_nothing_is_made_and_only_retain_releases() {
-    let (world, process, mut inventory) = world(&chain(RECREATE)).await;
+    let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
     let posts = world.creating_posts().len();
     sandbox(&world, &json!({ "reset": true }));
     world.wait(process.cx.settings.slow_drift_interval).await;
     world.keep(&process, &mut inventory).await.expect("it should come to rest");
     for kind in KINDS {
-        let stalled = condition(&world, kind, "Stalled");
+        let stalled = world.condition(kind, "Stalled");
         assert_eq!(stalled["reason"], "SandboxReset", "{kind}: {stalled}");
     }
     KINDS.iter().for_each(|kind| world.api.delete(kind, "charges"));
@@ -272,16 +256,16 @@ async fn in_a_sandbox_that_was_reset_nothing_is_made_and_only_retain_releases() 
 
 #[tokio::test(start_paused = true)]
 async fn when_too_much_disappears_a_person_has_to_believe_it() {
-    let (world, process, mut inventory) = world(&chain(RECREATE)).await;
+    let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
     let posts = world.creating_posts().len();
     for role in ["flow", "target-connection", "source-connection", "connection"] {
         delete_upstream(&world, role);
     }
     world.keep(&process, &mut inventory).await.expect("it should come to rest");
     for kind in ["StripeBaseConnection", "StripeSourceConnection", "IngestionFlow"] {
-        let suspect = condition(&world, kind, "InventorySuspect");
+        let suspect = world.condition(kind, "InventorySuspect");
         assert_eq!(suspect["status"], "True", "{kind}");
-        assert_eq!(condition(&world, kind, "Ready")["status"], "True", "{kind}: nobody knows better");
+        assert_eq!(world.condition(kind, "Ready")["status"], "True", "{kind}: nobody knows better");
     }
     assert_eq!(world.creating_posts().len(), posts);
     let asked = world.calls().len();
@@ -296,7 +280,7 @@ async fn when_too_much_disappears_a_person_has_to_believe_it() {
 }
 
 async fn lost_under(role: &str, kinds: &[&str], plan: Plan) -> Result<Vec<String>, String> {
-    let (world, maker, _) = world(&chain(RECREATE)).await;
+    let (world, maker, _) = World::kept(&chain(RECREATE)).await;
     let world = world.approving();
     world.wait(Duration::from_hours(1)).await;
     drop(maker);
@@ -332,13 +316,7 @@ async fn lost_under(role: &str, kinds: &[&str], plan: Plan) -> Result<Vec<String
 
 async fn survives(role: &str, kinds: &[&str], moments: &[Moment]) {
     let clean = lost_under(role, kinds, Plan::Live).await.expect("a loss without faults should end");
-    let mut failures = Vec::new();
-    for (plan, name) in super::deaths(&clean, moments) {
-        if let Err(problem) = lost_under(role, kinds, plan).await {
-            failures.push(format!("{plan:?} {name}: {problem}"));
-        }
-    }
-    super::report(&failures);
+    super::try_each(super::deaths(&clean, moments), async |plan| lost_under(role, kinds, plan).await).await;
 }
 
 #[tokio::test(start_paused = true)]

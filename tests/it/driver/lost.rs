@@ -100,9 +100,7 @@ async fn a_delete_whose_answer_was_lost_is_done_once_and_the_finalizer_goes() {
     for endpoint in ["/connections/{id}", "/sourceConnections/{id}", "/targetConnections/{id}", "/flows/{id}"]
     {
         for fate in ["dropAfterCommit", "dropBeforeCommit"] {
-            let world = World::with(&objects::chain("charges", "charges"));
-            let process = world.blank_process("p", Plan::Live);
-            assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+            let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
             world.fault(&json!({ "match": { "method": "DELETE", "endpoint": endpoint }, "action": fate }));
             for kind in super::harness::KINDS {
                 world.api.delete(kind, "charges");

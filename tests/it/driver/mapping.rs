@@ -27,36 +27,9 @@ fn longer(xdm_type: &str) -> Value {
 }
 
 /// Rounds until everything is Ready.
-pub(super) async fn settle(world: &World, process: &Process) -> Result<(), String> {
-    match world.run(process, Order::ParentsFirst).await {
-        Ok(End::Settled) => Ok(()),
-        other => Err(format!("{other:?}\n{}", world.trace().join("\n"))),
-    }
-}
-
-/// A world in which everything is Ready.
-pub(super) async fn settled(objects: &[Value]) -> (World, Process) {
-    let world = World::with(objects);
-    let process = world.blank_process("p", Plan::Live);
-    settle(&world, &process).await.expect("a chain without faults should settle");
-    (world, process)
-}
-
-/// How often Adobe saw a call.
-pub(super) fn count(world: &World, call: &str) -> usize {
-    world.calls().iter().filter(|seen| *seen == call).count()
-}
-
-/// Everything of one kind upstream.
-pub(super) fn inventory(world: &World, kind: &str) -> Vec<Value> {
-    let (_, inventory) = world.sim.control("GET", "/inventory", &Value::Null);
-    let objects = inventory["objects"].as_array().cloned().unwrap_or_default();
-    objects.into_iter().filter(|object| object["kind"] == kind).collect()
-}
-
 /// The newest version of the mapping set, and the one that the flow uses.
 fn versions(world: &World) -> (Value, String) {
-    let set = inventory(world, "mappingSets").pop().unwrap_or_default();
+    let set = world.inventory("mappingSets").pop().unwrap_or_default();
     let flow = world.upstream("flow")["doc"].clone();
     let transformations = flow["transformations"].as_array().cloned().unwrap_or_default();
     let mapping = transformations.iter().find(|step| step["name"] == "Mapping").cloned().unwrap_or_default();
@@ -66,18 +39,11 @@ fn versions(world: &World) -> (Value, String) {
 
 /// A colleague edits the mapping set in the UI, which makes a version.
 fn edit_rows_by_hand(world: &World) {
-    let id = inventory(world, "mappingSets").pop().unwrap_or_default()["id"].clone();
+    let id = world.inventory("mappingSets").pop().unwrap_or_default()["id"].clone();
     let rows = json!([{ "sourceType": "ATTRIBUTE", "source": "data.name", "destination": "_simtenant.x" }]);
     let path = format!("/objects/{}", id.as_str().unwrap_or_default());
     let (status, answer) = world.sim.control("POST", &path, &json!({ "set": { "mappings": rows } }));
     assert_eq!(status, 200, "{answer}");
-}
-
-/// A condition of an object.
-pub(super) fn condition(world: &World, kind: &str, type_: &str) -> Value {
-    let object = world.api.get(kind, "charges").unwrap_or_default();
-    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    conditions.into_iter().find(|condition| condition["type"] == type_).unwrap_or_default()
 }
 
 /// Times at which a PUT was sent.
@@ -98,7 +64,7 @@ enum Between {
 
 /// Loses the answer of the PUT; returns the times of the PUTs and the versions.
 async fn lose_the_answer(fate: &Value, between: Between) -> Result<(Vec<i64>, (Value, String)), String> {
-    let (world, process) = settled(&chain()).await;
+    let (world, process) = World::settled(&chain()).await;
     let on = json!({ "method": "PUT", "endpoint": "/mappingSets/{id}" });
     world.fault(&json!({ "match": on, "action": fate }));
     world.api.apply(&longer("String"));
@@ -109,7 +75,7 @@ async fn lose_the_answer(fate: &Value, between: Between) -> Result<(Vec<i64>, (V
     if between == Between::AVersionOfOthers {
         edit_rows_by_hand(&world);
     }
-    settle(&world, &process).await?;
+    world.try_settle(&process).await?;
     Ok((puts(&world), versions(&world)))
 }
 
@@ -129,11 +95,11 @@ async fn a_new_version_whose_answer_was_lost_is_found_and_not_made_again() {
 /// `kubectl replace` drops finalizer and intent; the row that comes with it needs a field that the schema does not have yet.
 #[tokio::test(start_paused = true)]
 async fn a_replaced_mapping_with_a_row_more_is_claimed_again_and_grows_its_schema() {
-    let (world, process) = settled(&chain()).await;
+    let (world, process) = World::settled(&chain()).await;
     world.api.apply(&longer("String"));
     world.api.edit_metadata(KIND, "charges", &json!({ "annotations": null, "finalizers": null }));
-    settle(&world, &process).await.expect("settled");
-    assert_eq!(count(&world, "PATCH /tenant/fieldgroups/{id}"), 1);
+    world.settle(&process).await;
+    assert_eq!(world.count("PATCH /tenant/fieldgroups/{id}"), 1);
     assert_eq!(versions(&world), (json!(1), "1".to_owned()));
 }
 
@@ -151,7 +117,7 @@ async fn a_new_version_that_never_arrived_is_made_when_its_absence_is_certain() 
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_put_is_tried_again_without_waiting() {
-    let (world, process) = settled(&chain()).await;
+    let (world, process) = World::settled(&chain()).await;
     let on = json!({ "method": "PUT", "endpoint": "/mappingSets/{id}" });
     world.fault(&json!({ "match": on, "action": { "status": { "status": 400 } } }));
     world.api.apply(&longer("String"));
@@ -166,7 +132,7 @@ pub(super) async fn change_under(before: &[Value], after: &Value, plan: Plan) ->
     let world = World::with(before);
     world.switches(&json!({ "secondDescriptorAllowed": true }));
     let maker = world.process("maker", Plan::Live);
-    settle(&world, &maker).await?;
+    world.try_settle(&maker).await?;
     drop(maker);
     world.api.apply(after);
     let former = world.process("first", plan);
@@ -226,11 +192,11 @@ async fn changed_rows_are_one_new_version_wherever_their_process_dies() {
 
 #[tokio::test(start_paused = true)]
 async fn grown_fields_are_waited_for_before_the_rows_are_sent() {
-    let (world, process) = settled(&chain()).await;
+    let (world, process) = World::settled(&chain()).await;
     world.switches(&json!({ "schemaLagMs": 20_000 }));
     let before = world.upstream_writes().len();
     world.api.apply(&longer("String"));
-    settle(&world, &process).await.expect("settled");
+    world.settle(&process).await;
     assert_eq!(
         world.upstream_writes().split_off(before),
         ["PATCH /tenant/fieldgroups/{id}", PUT, "PATCH /flows/{id}"]
@@ -240,11 +206,11 @@ async fn grown_fields_are_waited_for_before_the_rows_are_sent() {
 #[tokio::test(start_paused = true)]
 async fn a_changed_type_of_a_field_is_refused_with_its_row_before_anything_is_sent() {
     let [base, source, _, flow] = chain();
-    let (world, process) = settled(&[base, source, longer("String"), flow]).await;
+    let (world, process) = World::settled(&[base, source, longer("String"), flow]).await;
     let before = world.upstream_writes().len();
     world.api.apply(&longer("Long"));
     let _refused = world.pass(&process, KIND, "charges").await;
-    let ready = condition(&world, KIND, "Ready");
+    let ready = world.condition(KIND, "Ready");
     assert_eq!(ready["reason"], "SchemaChangeRefused", "{ready}");
     let message = text(&ready, "/message");
     assert!(
@@ -257,7 +223,7 @@ async fn a_changed_type_of_a_field_is_refused_with_its_row_before_anything_is_se
     assert_eq!(failures[0]["source"], "data.own");
     assert_eq!(world.upstream_writes().len(), before, "nothing is sent");
     world.api.apply(&longer("String"));
-    settle(&world, &process).await.expect("settled");
+    world.settle(&process).await;
     assert_eq!(world.upstream_writes().len(), before);
 }
 
@@ -269,11 +235,11 @@ async fn rows_that_were_refused_are_mended_although_no_mapping_set_exists_yet() 
     let bad = json!([{ "source": "nonsense(", "destination": "_{TENANT_ID}.customers_data.own", "type": "Expression", "xdmType": "String" }]);
     world.api.apply(&with(mapping, "/mappings", bad));
     assert!(world.run(&process, Order::ParentsFirst).await.is_err());
-    assert_eq!(condition(&world, KIND, "Ready")["reason"], "RowsRefused");
-    assert_eq!(inventory(&world, "schemas").len(), 1);
+    assert_eq!(world.condition(KIND, "Ready")["reason"], "RowsRefused");
+    assert_eq!(world.inventory("schemas").len(), 1);
     let more = json!([{ "source": "data.other", "destination": "_{TENANT_ID}.customers_data.other", "xdmType": "String" }]);
     world.api.apply(&with(self::mapping(), "/mappings", more));
-    settle(&world, &process).await.expect("settled");
-    assert_eq!(count(&world, "PATCH /tenant/fieldgroups/{id}"), 1);
-    assert_eq!((count(&world, "POST /mappingSets"), count(&world, PUT)), (1, 0));
+    world.settle(&process).await;
+    assert_eq!(world.count("PATCH /tenant/fieldgroups/{id}"), 1);
+    assert_eq!((world.count("POST /mappingSets"), world.count(PUT)), (1, 0));
 }

@@ -49,6 +49,20 @@ fn notices(exchanges: &[String]) -> impl Iterator<Item = (Plan, &str)> {
     exchanges.iter().enumerate().map(|(index, name)| (Plan::Notify(index), name.as_str()))
 }
 
+/// Tries each plan, and fails with all that went wrong.
+async fn try_each<'a, T>(
+    plans: impl Iterator<Item = (Plan, &'a str)>,
+    attempt: impl AsyncFn(Plan) -> Result<T, String>,
+) {
+    let mut failures = Vec::new();
+    for (plan, name) in plans {
+        if let Err(problem) = attempt(plan).await {
+            failures.push(format!("{plan:?} {name}: {problem}"));
+        }
+    }
+    report(&failures);
+}
+
 /// Fails with one line for every failure, and all of the first.
 fn report(failures: &[String]) {
     let Some(first) = failures.first() else { return };

@@ -18,9 +18,7 @@ const PASSES: usize = 40;
 async fn finished_world() -> World {
     let [base, source, mapping, flow] = objects::chain("charges", "charges");
     let flow = with(flow, "/schedule", json!({ "frequency": "once" }));
-    let world = World::with(&[base, source, mapping, flow]);
-    let maker = world.blank_process("maker", Plan::Live);
-    assert_eq!(world.run(&maker, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    let (world, maker) = World::settled(&[base, source, mapping, flow]).await;
     world.wait(Duration::from_mins(1)).await;
     check(&world, &maker).await;
     assert_eq!(runs(&world), 1);
@@ -100,13 +98,7 @@ async fn a_token_starts_one_run_wherever_the_process_dies() {
     let clean = served_in_spite_of(Plan::Live).await.expect("a request without faults should be served");
     let posts = clean.iter().filter(|line| line.ends_with("POST /flowservice/runs")).count();
     assert_eq!(posts, 1, "{clean:#?}");
-    let mut failures = Vec::new();
-    for (plan, name) in super::deaths(&clean, &Moment::ALL) {
-        if let Err(problem) = served_in_spite_of(plan).await {
-            failures.push(format!("{plan:?} {name}: {problem}"));
-        }
-    }
-    super::report(&failures);
+    super::try_each(super::deaths(&clean, &Moment::ALL), async |plan| served_in_spite_of(plan).await).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{End, KINDS, Order, World, is_ready, text};
+use super::harness::{KINDS, World, is_ready, text};
 use super::tape::Plan;
 use crate::support::by_hand::{Chain, NAME, Person};
 use crate::support::objects::{self, with};
@@ -236,7 +236,7 @@ async fn the_marker_of_an_owner_that_lives_is_respected_and_that_of_a_dead_one_g
 async fn a_connection_that_a_predecessor_left_is_taken_over_as_the_message_says() {
     let world = World::with(&[with(objects::base("hand"), "/deletionPolicy", json!("Retain"))]).approving();
     let process = world.process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    world.settle(&process).await;
     let base = text(&world.api.get(KINDS[0], "hand").unwrap_or_default(), "/status/external/0/id");
     world.api.delete(KINDS[0], "hand");
     rounds(&world, 1).await;
@@ -254,7 +254,7 @@ async fn remedied(world: &World, object: &Value) {
     let posts = world.creating_posts().len();
     world.api.apply(object);
     let process = world.process("later", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     assert_eq!(world.creating_posts().len(), posts);
     let external = world.api.get(KINDS[0], "hand").unwrap_or_default()["status"]["external"][0].clone();
     assert_eq!(external["id"], object["spec"]["adopt"]["connectionId"]);

@@ -34,7 +34,7 @@ async fn two_processes_at_single_delete_a_chain_whole() {
     for seed in 0..10 {
         let world = World::with(&objects::chain("charges", "charges"));
         let maker = world.blank_process("maker", Plan::Live);
-        assert_eq!(world.run(&maker, Order::ParentsFirst).await, Ok(End::Settled));
+        world.settle(&maker).await;
         KINDS.iter().for_each(|kind| world.api.delete(kind, "charges"));
         let one = world.process("one", Plan::Mix(seed));
         let other = world.process("other", Plan::Mix(seed));
@@ -52,7 +52,7 @@ async fn two_processes_at_single_delete_a_chain_whole() {
 async fn a_process_stopped_right_before_a_post_deletes_what_it_then_makes_too_late() {
     let clean = World::with(&objects::chain("charges", "charges"));
     let process = clean.blank_process("clean", Plan::Live);
-    assert_eq!(clean.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    clean.settle(&process).await;
     let creates =
         |line: &String| line.contains(" POST ") && !line.contains("/validate") && !line.contains("/ims/");
     let mut failures = Vec::new();

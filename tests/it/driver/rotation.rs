@@ -17,10 +17,7 @@ fn rotate(world: &World, key: &str) {
 }
 
 async fn ready_base() -> (World, Process) {
-    let world = World::with(&[objects::base("eu")]);
-    let process = world.blank_process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
-    (world, process)
+    World::settled(&[objects::base("eu")]).await
 }
 
 fn base(world: &World) -> Value {
@@ -58,7 +55,7 @@ async fn a_new_key_is_tried_on_a_probe_before_the_connection_gets_it() {
     let (world, process) = ready_base().await;
     let before = world.calls().len();
     rotate(&world, NEW_KEY);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     let calls = world.calls().split_off(before);
     assert_eq!(
         calls,
@@ -161,7 +158,7 @@ async fn a_key_that_does_not_work_reaches_no_connection_and_is_named() {
         // Back to the key that the connection has: nothing is written upstream.
         let before = world.upstream_writes().len();
         rotate(&world, objects::STRIPE_KEY);
-        assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+        world.settle(&process).await;
         assert_eq!(says(&base(&world), "CredentialsValid").0, "True");
         assert_eq!(says(&base(&world), "Stalled").0, "");
         assert_eq!(world.upstream_writes().len(), before);
@@ -191,7 +188,7 @@ async fn other_fields_are_applied_beside_a_key_that_does_not_work() {
     let object = base(&world);
     assert_eq!(says(&object, "Ready"), ("False".to_owned(), "StripeCredentialsRefused".to_owned()));
     rotate(&world, NEW_KEY);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    world.settle(&process).await;
     let patches = world.upstream_writes().iter().filter(|write| write.starts_with("PATCH")).count();
     assert_eq!(patches, 2, "the name, then the key: {:?}", world.upstream_writes());
 }
@@ -199,14 +196,12 @@ async fn other_fields_are_applied_beside_a_key_that_does_not_work() {
 #[tokio::test(start_paused = true)]
 async fn objects_that_share_a_key_share_one_probe() {
     let names = ["a", "b", "c", "d"];
-    let world = World::with(&names.map(objects::base));
-    let process = world.blank_process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    let (world, process) = World::settled(&names.map(objects::base)).await;
     let before = world.upstream_writes().len();
     rotate(&world, NEW_KEY);
     let passes = names.map(|name| world.pass(&process, "StripeBaseConnection", name));
     futures::future::join_all(passes).await;
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    world.settle(&process).await;
     let writes = world.upstream_writes().split_off(before);
     let count = |line: &str| writes.iter().filter(|write| *write == line).count();
     assert_eq!(count("POST /connections"), 1, "{writes:?}");
@@ -223,7 +218,7 @@ async fn what_a_dead_process_left_of_a_trial_goes_with_the_base() {
         for (plan, name) in super::deaths(&clean, &Moment::ALL) {
             let world = World::with(&[with(objects::base("eu"), "/deletionPolicy", json!(policy))]);
             let maker = world.process("maker", Plan::Live);
-            assert_eq!(world.run(&maker, Order::ParentsFirst).await, Ok(End::Settled));
+            world.settle(&maker).await;
             rotate(&world, NEW_KEY);
             let first = world.process("first", plan);
             let _died = world.run(&first, Order::ParentsFirst).await;

@@ -1,6 +1,6 @@
 //! Old views: a watch that lags gives the reconciler versions that the API server left behind long ago.
 
-use super::harness::{End, KINDS, Order, World, pass_over};
+use super::harness::{KINDS, World, pass_over};
 use super::tape::Plan;
 use crate::support::objects::{self, with};
 use serde_json::json;
@@ -9,7 +9,7 @@ use serde_json::json;
 async fn an_old_view_creates_nothing_and_takes_no_status_away() {
     let world = World::with(&objects::chain("charges", "charges"));
     let maker = world.blank_process("maker", Plan::Live);
-    assert_eq!(world.run(&maker, Order::ParentsFirst).await, Ok(End::Settled));
+    world.settle(&maker).await;
     let (posts, statuses) = (world.creating_posts(), world.statuses());
     for kind in KINDS {
         for (age, old) in world.api.history(kind, "charges").into_iter().enumerate() {
@@ -38,7 +38,7 @@ async fn an_old_view_of_each_moment_of_a_creation_creates_nothing_twice() {
             let old = history[(step * 7 + seed * 3) % history.len()].clone();
             let _either_way = pass_over(&process, kind, old).await;
         }
-        assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+        world.settle(&process).await;
         assert!(world.violations().is_empty(), "{seed}: {:#?}", world.trace());
         assert!(world.owned().values().all(|count| *count == 1), "{seed}: {:?}", world.owned());
     }
@@ -46,11 +46,9 @@ async fn an_old_view_of_each_moment_of_a_creation_creates_nothing_twice() {
 
 #[tokio::test(start_paused = true)]
 async fn an_old_view_of_spec_does_not_undo_a_change() {
-    let world = World::with(&objects::chain("charges", "charges"));
-    let process = world.blank_process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
     world.api.apply(&with(objects::base("charges"), "/displayName", json!("After")));
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    world.settle(&process).await;
     for old in world.api.history("StripeBaseConnection", "charges") {
         let _either_way = pass_over(&process, "StripeBaseConnection", old).await;
         assert_eq!(world.upstream("connection")["doc"]["name"], "After", "{:#?}", world.trace());

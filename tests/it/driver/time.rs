@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::harness::{End, Order, Pass, Process, World, is_ready, text};
-use super::tape::Plan;
+use super::harness::{Pass, Process, World, is_ready, text};
 use crate::support::objects::{self, with};
 use crate::support::world::condition;
 
@@ -14,10 +13,7 @@ const HOUR: Duration = Duration::from_hours(1);
 
 async fn settled_with(flow: Value) -> (World, Process) {
     let [base, source, mapping, _] = objects::chain("charges", "charges");
-    let world = World::with(&[base, source, mapping, flow]);
-    let process = world.blank_process("p", Plan::Live);
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
-    (world, process)
+    World::settled(&[base, source, mapping, flow]).await
 }
 
 fn hourly() -> Value {
@@ -70,7 +66,7 @@ async fn a_disabled_flow_is_held_for_weeks_and_runs_soon_after_it_is_enabled() {
     assert!(moves <= 31, "one move for each half of the held time: {moves}");
 
     world.api.apply(&hourly());
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled), "{:#?}", world.trace());
+    world.settle(&process).await;
     let start = text(&flow(&world), "/status/effectiveStartTime");
     let start = start.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_second);
     assert_eq!(start.ok(), Some(start_upstream(&world)));
@@ -88,7 +84,7 @@ async fn a_start_follows_spec_until_it_has_passed_and_is_then_ignored_with_a_wor
     let (world, process) = settled_with(starting("2090-01-01T00:00:00Z")).await;
     let soon = at(&world, 2);
     world.api.apply(&starting(&soon));
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    world.settle(&process).await;
     assert_eq!(text(&flow(&world), "/status/effectiveStartTime"), soon);
     assert_eq!(said(&world, "Synced"), pair("True", "InSync"));
     world.wait(HOUR).await;
@@ -160,7 +156,7 @@ async fn a_run_that_hangs_is_told_when_it_is_overdue() {
     assert_eq!(status, 200, "{answer}");
     let now = jiff::Timestamp::from_second(world.now().as_second()).map(|now| json!(now.to_string()));
     world.api.apply(&with(hourly(), "/schedule/startTime", now.unwrap_or_default()));
-    assert_eq!(world.run(&process, Order::ParentsFirst).await, Ok(End::Settled));
+    world.settle(&process).await;
     world.wait(Duration::from_mins(1)).await;
     let version = world.api.version();
     check(&world, &process).await;

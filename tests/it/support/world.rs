@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use aep_operator::api::GROUP;
 use anyhow::{Context as _, Result, bail, ensure};
+use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::{Client, ResourceExt};
 use serde_json::Value;
 use testbed::{AuditLog, ControlPlane, Operator, Options, Simulator, SimulatorOptions, until};
 use tokio::sync::OnceCell;
@@ -198,9 +198,8 @@ impl World {
     /// Asks for the deletion of everything and waits until it is gone.
     pub async fn delete_everything(&self) -> Result<()> {
         for kind in KINDS {
-            for object in self.api(kind).list(&ListParams::default()).await?.items {
-                self.delete(kind, &object.name_any()).await?;
-            }
+            // One call for all of a kind: an object that is on its way out already may be gone by the time it is named.
+            self.api(kind).delete_collection(&DeleteParams::background(), &ListParams::default()).await?;
         }
         self.wait_until_empty().await
     }

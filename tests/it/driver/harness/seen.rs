@@ -1,0 +1,175 @@
+//! What a test reads of a world, and what others do to it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{KINDS, World, text};
+use crate::support::objects;
+use crate::support::world::condition;
+
+impl World {
+    /// Every call that Adobe has seen: method and endpoint.
+    pub fn calls(&self) -> Vec<String> {
+        let entries = self.sim.journal(0);
+        let calls = entries.iter().filter(|entry| entry.kind == "call");
+        calls.map(|entry| format!("{} {}", entry.method, entry.endpoint)).collect()
+    }
+
+    /// How often Adobe saw a call.
+    pub fn count(&self, call: &str) -> usize {
+        self.calls().iter().filter(|seen| *seen == call).count()
+    }
+
+    /// Calls that may have changed something at Adobe.
+    pub fn upstream_writes(&self) -> Vec<String> {
+        let reads = ["GET ", "POST /ims", "POST /mappingSets/validate"];
+        self.calls().into_iter().filter(|call| !reads.iter().any(|read| call.starts_with(read))).collect()
+    }
+
+    /// How many calls have changed something at Adobe: a probe for a hidden object is refused.
+    pub(super) fn applied_writes(&self) -> usize {
+        let entries = self.sim.journal(0);
+        let is_write = |call: &&str| *call != "GET" && *call != "HEAD";
+        let applied =
+            entries.iter().filter(|entry| entry.kind == "call" && entry.status.is_none_or(|it| it < 300));
+        applied.filter(|entry| is_write(&entry.method.as_str())).count()
+    }
+
+    /// POSTs that create objects.
+    pub fn creating_posts(&self) -> Vec<String> {
+        self.upstream_writes()
+            .into_iter()
+            .filter(|call| call.starts_with("POST ") && !call.ends_with("/action"))
+            .collect()
+    }
+
+    /// Everything upstream.
+    pub fn all_upstream(&self) -> Vec<Value> {
+        let (_, inventory) = self.sim.control("GET", "/inventory", &Value::Null);
+        inventory["objects"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Everything of one kind upstream.
+    pub fn inventory(&self, kind: &str) -> Vec<Value> {
+        self.all_upstream().into_iter().filter(|object| object["kind"] == kind).collect()
+    }
+
+    /// How many live objects carry the marker of each owner and role.
+    pub fn owned(&self) -> BTreeMap<(String, String), usize> {
+        let mut owned = BTreeMap::new();
+        for object in self.all_upstream() {
+            for marker in object["markers"].as_array().into_iter().flatten() {
+                let word = |member: &str| marker[member].as_str().unwrap_or_default().to_owned();
+                *owned.entry((word("uid"), word("role"))).or_default() += 1;
+            }
+        }
+        owned
+    }
+
+    /// The stored document of the upstream object that plays a role.
+    pub fn upstream(&self, role: &str) -> Value {
+        let objects = self.all_upstream();
+        let plays = |object: &&Value| {
+            object["markers"].as_array().into_iter().flatten().any(|marker| marker["role"] == role)
+        };
+        let id =
+            objects.iter().find(plays).map(|object| object["id"].as_str().unwrap_or_default().to_owned());
+        let path = format!("/objects/{}", id.unwrap_or_default());
+        let (_, object) = self.sim.control("GET", &path, &Value::Null);
+        object
+    }
+
+    /// Edits the upstream object that plays a role, as a person in Adobe's UI would.
+    pub fn edit_upstream(&self, role: &str, patch: &Value) {
+        let object = self.upstream(role);
+        let id = object["summary"]["id"].as_str().unwrap_or_default();
+        let (status, answer) =
+            self.sim.control("POST", &format!("/objects/{id}"), &json!({ "patch": patch }));
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// New charges, created now.
+    pub fn pay(&self, count: usize) {
+        let seed = json!({ "stripe": [{ "resource": "charges", "count": count }] });
+        assert_eq!(self.sim.control("POST", "/seed", &seed).0, 201);
+    }
+
+    /// How often each Stripe id was ingested, into all datasets.
+    pub fn rows(&self) -> BTreeMap<String, u64> {
+        let (_, rows) = self.sim.control("GET", "/rows", &Value::Null);
+        let datasets = rows[objects::ORGANIZATION]["dev"].as_object().cloned().unwrap_or_default();
+        let mut counts = BTreeMap::new();
+        for (id, times) in datasets.values().flat_map(|rows| rows.as_object().into_iter().flatten()) {
+            *counts.entry(id.clone()).or_default() += times.as_u64().unwrap_or_default();
+        }
+        counts
+    }
+
+    /// Moments at which two live objects carried one marker.
+    pub fn violations(&self) -> Vec<Value> {
+        let (_, answer) = self.sim.control("GET", "/violations", &Value::Null);
+        answer["violations"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Plans a fault of the simulator.
+    pub fn fault(&self, fault: &Value) {
+        let (status, answer) = self.sim.control("POST", "/faults", fault);
+        assert_eq!(status, 201, "{answer}");
+    }
+
+    /// Changes switches of the simulator.
+    pub fn switches(&self, change: &Value) {
+        let (status, answer) = self.sim.control("PATCH", "/switches", change);
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// A condition of the object that is named after its resource.
+    pub fn condition(&self, kind: &str, type_: &str) -> Value {
+        let object = self.api.get(kind, "charges").unwrap_or_default();
+        condition(&object, type_).unwrap_or_default()
+    }
+
+    /// Every status, without what differs from run to run.
+    pub fn statuses(&self) -> BTreeMap<String, Value> {
+        let objects = KINDS.iter().flat_map(|kind| self.api.list(kind));
+        objects.map(|object| (text(&object, "/kind"), timeless(object["status"].clone()))).collect()
+    }
+}
+
+/// A status without ids, etags, hashes of them, times, and what the runs of the flow have come to since.
+fn timeless(mut status: Value) -> Value {
+    const OWN: [&str; 14] = [
+        "id",
+        "etag",
+        "state",
+        "appliedHash",
+        "credentialsHash",
+        "schemaId",
+        "effectiveStartTime",
+        "lastRun",
+        "lastSuccess",
+        "consecutiveFailures",
+        "lastTransitionTime",
+        "hash",
+        "message",
+        "lastApproved",
+    ];
+    if let Some(conditions) = status["conditions"].as_array_mut() {
+        conditions.retain(|condition| condition["type"] != "RunsHealthy");
+        conditions.sort_by_key(|condition| condition["type"].to_string());
+    }
+    strip(&mut status, &OWN);
+    status
+}
+
+fn strip(value: &mut Value, names: &[&str]) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, _| !names.contains(&name.as_str()));
+            members.values_mut().for_each(|member| strip(member, names));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| strip(item, names)),
+        _ => {}
+    }
+}
