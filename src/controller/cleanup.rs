@@ -6,8 +6,9 @@ use kube::ResourceExt;
 use tracing::debug;
 
 use super::driver::{TURNS, waiting_for_answer};
+use super::look::contested;
 use super::managed::{Managed, Parting};
-use super::pass::{Pass, contested};
+use super::pass::Pass;
 use super::site::Site;
 use super::{profile, upstream};
 use crate::api::condition::Reason;
@@ -16,7 +17,7 @@ use crate::api::role::Role;
 use crate::cluster::claim::is_claimed;
 use crate::cluster::events::Severity;
 use crate::cluster::read::CrdState;
-use crate::domain::outcome::{Class, Obstacle};
+use crate::domain::outcome::{Class, Obstacle, some_of};
 use crate::domain::plan::{Standing, Step, plan};
 
 impl<K: Managed> Pass<'_, K> {
@@ -71,7 +72,7 @@ impl<K: Managed> Pass<'_, K> {
         if dependents.is_empty() {
             return Ok(());
         }
-        let names = upstream::some_of(&dependents);
+        let names = some_of(&dependents);
         Err(Obstacle::blocked(
             Reason::WaitingForDependents,
             format!("deletion waits until these are deleted: {names}"),

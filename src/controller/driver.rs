@@ -9,9 +9,11 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::context::Context;
+use super::hash;
+use super::look::contested;
 use super::managed::{Managed, Post, Report, Shape};
 use super::memory::Sent;
-use super::pass::{Pass, contested};
+use super::pass::Pass;
 use super::site::Site;
 use super::upstream;
 use crate::api::condition::Reason;
@@ -76,7 +78,7 @@ impl<K: Managed> Pass<'_, K> {
         let refs = self.object.resolve(self.cx).await?;
         self.resolved = true;
         let desired = self.object.desired(&refs)?;
-        let hash = upstream::hash(&desired);
+        let hash = hash::of(&desired);
         self.replacing.pair = Some(K::pair(&desired));
         let roles = self.object.roles();
         self.orient(&roles);
@@ -343,7 +345,7 @@ impl<K: Managed> Pass<'_, K> {
         self.claimed_at = Some(Instant::now());
         self.claim = ClaimState::Fresh;
         let again = self.object.resolve(self.cx).await?;
-        if upstream::hash(&self.object.desired(&again)?) == hash {
+        if hash::of(&self.object.desired(&again)?) == hash {
             Ok(())
         } else {
             Err(Obstacle::conflict("a reference changed during the claim"))

@@ -27,7 +27,9 @@ mod change;
 mod cleanup;
 mod conditions;
 mod driver;
+mod hash;
 mod known;
+mod look;
 mod loss;
 mod owners;
 mod pass;
@@ -42,5 +44,6 @@ mod usage;
 
 pub use context::{Context, Settings};
 pub use driver::reconcile;
+pub use record::next_look;
 pub use run::{CONTROLLERS, run};
 pub use trigger::{Countdown, Scope};

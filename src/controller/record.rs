@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
 use super::conditions::{self, Conditions, Seen};
 use super::managed::{Finding, Managed, Report};
 use super::pass::Pass;
-use super::upstream;
-use crate::api::condition::{ConditionType, Reason, find, is_true};
+use crate::api::condition::{ConditionType, Reason, eq_ignoring_times, find, is_true};
+use crate::api::role::Role;
 use crate::api::status::{CommonStatus, MAX_WORD, bounded};
 use crate::api::{APPROVE, PAUSED, SYNC_REQUESTED_AT};
 use crate::cluster::Error;
@@ -189,7 +190,7 @@ impl<K: Managed> Pass<'_, K> {
     /// Writes the status if it differs, then publishes events.
     async fn write(&mut self, status: &K::Status, announce: bool) -> Result<(), Obstacle> {
         let before = self.object.status().cloned().unwrap_or_default();
-        if upstream::differs::<K>(&before, status) {
+        if differs::<K>(&before, status) {
             match self.cx.cluster.write_status(&self.object, status).await {
                 Ok(written) => {
                     self.object = written;
@@ -298,7 +299,7 @@ fn joined(events: Vec<(Severity, Reason, String)>) -> Vec<(Severity, Reason, Str
 }
 
 /// When to look again after an obstacle.
-pub(super) fn next_look(obstacle: &Obstacle, failures: u32, slow: Duration) -> Duration {
+pub fn next_look(obstacle: &Obstacle, failures: u32, slow: Duration) -> Duration {
     let wait = match obstacle.effect(failures).recheck {
         Recheck::Soon if failures <= CONFLICTS => SOON,
         Recheck::Soon | Recheck::Backoff => retry::backoff(failures, BACKOFF_CAP, rand::random()),
@@ -307,9 +308,35 @@ pub(super) fn next_look(obstacle: &Obstacle, failures: u32, slow: Duration) -> D
     obstacle.retry_after.map_or(wait, |after| after + retry::spread(SOON, rand::random()))
 }
 
+/// Whether two statuses differ in anything but times of conditions and etags: every run moves a flow's etag, and that alone is worth no
+/// write. (What stands in an etag's place where a service has none is a version, and counts.)
+fn differs<K: Managed>(before: &K::Status, after: &K::Status) -> bool {
+    let untimed = |status: &K::Status| {
+        let mut status = status.clone();
+        let common = K::common_mut(&mut status);
+        let conditions: Vec<Condition> = std::mem::take(&mut common.conditions);
+        common
+            .external
+            .iter_mut()
+            .filter(|external| has_etag(external.role))
+            .for_each(|external| external.etag = None);
+        (status, conditions)
+    };
+    let ((before, conditions_before), (after, conditions_after)) = (untimed(before), untimed(after));
+    before != after || !eq_ignoring_times(&conditions_before, &conditions_after)
+}
+
+fn has_etag(role: Role) -> bool {
+    matches!(
+        role,
+        Role::Connection | Role::SourceConnection | Role::TargetConnection | Role::Flow | Role::Probe
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::outcome::Class;
 
     #[test]
     fn what_happened_for_one_reason_in_one_pass_is_one_event() {
@@ -324,5 +351,26 @@ mod tests {
             event(Severity::Warning, Reason::Retained, "kept"),
         ];
         assert_eq!(joined(events), expected);
+    }
+
+    #[test]
+    fn each_failure_in_a_row_waits_longer_and_no_two_objects_alike() {
+        let refused = Obstacle::new(Class::Unavailable, Reason::Progressing, "no");
+        let slow = Duration::from_mins(5);
+        let mut least = Duration::ZERO;
+        for failures in 3..9 {
+            let waits: Vec<Duration> = (0..20).map(|_| next_look(&refused, failures, slow)).collect();
+            assert!(waits.iter().all(|wait| *wait > least), "{failures}: {waits:?} after {least:?}");
+            assert!(waits.iter().any(|wait| *wait != waits[0]), "{failures}: spread");
+            least = waits.into_iter().max().unwrap_or_default();
+        }
+        assert!((0..100).all(|_| next_look(&refused, 99, slow) <= BACKOFF_CAP.mul_f64(1.2)));
+    }
+
+    #[test]
+    fn a_time_that_adobe_names_is_kept() {
+        let after = Duration::from_secs(42);
+        let limited = Obstacle::new(Class::Unavailable, Reason::Progressing, "wait").after(after);
+        assert!((1..9).all(|failures| next_look(&limited, failures, after) >= after));
     }
 }

@@ -11,11 +11,11 @@ use std::time::Duration;
 use kube::ResourceExt;
 use tokio::time::Instant;
 
+use super::hash;
 use super::managed::Managed;
 use super::memory::Sent;
 use super::pass::Pass;
 use super::site::Site;
-use super::upstream;
 use crate::api::condition::{Reason, find};
 use crate::api::role::Role;
 use crate::cluster::events::Severity;
@@ -58,7 +58,7 @@ impl Trials {
     /// Tells a secret in one sandbox from all others.
     pub fn key(&self, site: &Site, secret: &str) -> TrialKey {
         let place = format!("{} {} {}", self.salt, site.organization, site.sandbox);
-        TrialKey(upstream::secret_hash(&place, secret))
+        TrialKey(hash::of_secret(&place, secret))
     }
 
     fn verdict(&self, key: &TrialKey) -> Arc<tokio::sync::Mutex<Verdict>> {
@@ -106,7 +106,7 @@ impl<K: Managed> Pass<'_, K> {
 
     /// Makes a probe and asks whether its key works.
     async fn probe(&mut self, refs: &K::Refs, desired: &K::Desired) -> Result<bool, Obstacle> {
-        let hash = upstream::hash(desired);
+        let hash = hash::of(desired);
         self.write_claim(refs, &hash, Some(Role::Probe)).await?;
         match self.create(Role::Probe, refs, desired).await {
             Ok(()) => {}

@@ -13,7 +13,7 @@ use crate::api::role::Role;
 use crate::api::{IngestionFlow, StripeSourceConnection};
 use crate::domain::lookup::Candidate;
 use crate::domain::marker::Marker;
-use crate::domain::outcome::Obstacle;
+use crate::domain::outcome::{Obstacle, some_of};
 
 /// An object that uses another one.
 struct User {
@@ -56,7 +56,7 @@ impl<K: Managed> Pass<'_, K> {
             }
         }
         if !retained.is_empty() {
-            let users = upstream::some_of(&retained);
+            let users = some_of(&retained);
             return Ok(Some(format!("it is used by {users}, which a deleted object retained")));
         }
         let foreign = flows_among(site, foreign).await?;
@@ -81,7 +81,7 @@ fn in_use(role: Role, id: &str, users: &[User]) -> Obstacle {
         Reason::InUseUpstream,
         format!(
             "the {role} {id} is still used upstream by {}: delete or change that in AEP, and the deletion goes on by itself; or set deletionPolicy to Retain",
-            upstream::some_of(&users)
+            some_of(&users)
         ),
     )
 }

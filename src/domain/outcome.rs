@@ -203,6 +203,16 @@ impl Obstacle {
     }
 }
 
+/// The first few of many names, for a message.
+pub fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(SHOWN) {
+        Some(more) if more > 0 => format!("{shown} and {more} more"),
+        _ => shown,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,5 +247,12 @@ mod tests {
     fn a_normal_wait_writes_nothing() {
         let effect = Obstacle::waiting("base").effect(9);
         assert_eq!((effect.ready, effect.stalled, effect.reconciling), (ReadyEffect::Keep, false, false));
+    }
+
+    #[test]
+    fn a_long_list_of_names_is_cut() {
+        let names: Vec<String> = (1..=7).map(|n| n.to_string()).collect();
+        assert_eq!(some_of(&names), "1, 2, 3, 4, 5 and 2 more");
+        assert_eq!(some_of(&names[..2]), "1, 2");
     }
 }

@@ -27,4 +27,10 @@ mod tests {
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(backoff(u32::MAX, cap, 1.0).as_secs(), 72);
     }
+
+    #[test]
+    fn what_failed_together_comes_back_apart() {
+        let waits = [0.0, 0.25, 0.5, 0.75, 1.0].map(|jitter| backoff(4, Duration::MAX, jitter).as_millis());
+        assert_eq!(waits, [6400, 7200, 8000, 8800, 9600]);
+    }
 }

@@ -15,6 +15,7 @@ use crate::api::status::ExternalObject;
 use crate::api::{StripeBaseConnection, StripeBaseConnectionStatus, StripeSourceConnection};
 use crate::controller::adoption::{Named, lines};
 use crate::controller::context::Context;
+use crate::controller::hash;
 use crate::controller::managed::{Change, External, Finding, Managed, Post, Report, Shape};
 use crate::controller::rotation::Trial;
 use crate::controller::site::{self, Site};
@@ -101,8 +102,8 @@ impl Managed for StripeBaseConnection {
         Ok(Desired {
             name: self.upstream_name(Role::Connection),
             description: self.spec.description.clone(),
-            credentials_hash: upstream::secret_hash(&uid, refs.stripe_key.expose_secret()),
-            platform_hash: upstream::secret_hash(&uid, refs.site.session.fingerprint()),
+            credentials_hash: hash::of_secret(&uid, refs.stripe_key.expose_secret()),
+            platform_hash: hash::of_secret(&uid, refs.site.session.fingerprint()),
         })
     }
 

@@ -16,8 +16,10 @@ use crate::api::policy::{Approval, History};
 use crate::api::role::Role;
 use crate::clock;
 use crate::controller::context::Context;
+use crate::controller::hash;
+use crate::controller::look::contested;
 use crate::controller::managed::{External, Managed, Shape};
-use crate::controller::pass::{contested, read_intent};
+use crate::controller::pass::read_intent;
 use crate::controller::upstream::{self, Object};
 use crate::domain::approval::Action;
 use crate::domain::marker::Relation;
@@ -35,7 +37,7 @@ const NOT_SHOWN: [&str; 5] =
 
 /// What only a replacement can change.
 pub(super) fn pair(desired: &Desired) -> String {
-    upstream::hash(&(&desired.source_id, &desired.dataset, &desired.schema_id))
+    hash::of(&(&desired.source_id, &desired.dataset, &desired.schema_id))
 }
 
 /// The replacement that spec asks for. A new dataset without a new source is refused: Flow Service needs a new pair.
@@ -293,7 +295,7 @@ pub(super) fn replaced(
             old_dataset.unwrap_or_default()
         ),
         (History::Full, _) => format!(
-            "history Full: everything created up to {to} is ingested again, so what the old flow had ingested stands twice in the dataset"
+            "history Full: everything created up to {to} is ingested again, so what the old flow had ingested stands twice in the dataset. Flow Service keeps no cursor: what else was created up to then may be doubled"
         ),
         (History::None, None) => format!(
             "history None, and no run of the old flow had succeeded: the new one starts as spec says, and nothing is doubled but what failed runs may have written up to {to}"

@@ -28,7 +28,7 @@ use crate::domain::mapping::{
     IdentityField, Row, field_group_body, fill_tenant, identity_fields, rows, schema_body, unseen_sources,
 };
 use crate::domain::marker::Marker;
-use crate::domain::outcome::Obstacle;
+use crate::domain::outcome::{Obstacle, some_of};
 
 /// What a mapping refers to.
 pub struct Refs {
@@ -249,11 +249,12 @@ impl Managed for IngestionMapping {
             return WhenLost::Create;
         }
         let id = shape.external.get(&role).map(|external| external.id.as_str()).unwrap_or_default();
-        WhenLost::Say(gone(
-            role,
-            id,
-            "a schema is not made again by itself, since datasets may be bound to the lost one: delete this IngestionMapping and the IngestionFlow that uses it, and apply both again",
-        ))
+        let first =
+            if role == Role::FieldGroup { "delete the schema that is built on it in AEP, then " } else { "" };
+        let why = format!(
+            "a schema is not made again by itself, since datasets may be bound to the lost one: {first}delete this IngestionMapping and the IngestionFlow that uses it, and apply both again, the flow under another name if the dataset that it leaves behind is bound to the lost schema"
+        );
+        WhenLost::Say(gone(role, id, &why))
     }
 
     fn drift(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Drift {
@@ -370,10 +371,8 @@ impl Managed for IngestionMapping {
                 "explore saw the source of every row",
             )
         } else {
-            let message = format!(
-                "explore, which infers from live records, did not see: {}",
-                upstream::some_of(&unseen)
-            );
+            let message =
+                format!("explore, which infers from live records, did not see: {}", some_of(&unseen));
             Finding::new(ConditionType::SourceFieldsSeen, Some(false), Reason::SourceFieldsUnseen, message)
         });
         Ok(())

@@ -14,11 +14,10 @@ use crate::controller::adoption::ANOTHER_TITLE;
 use crate::controller::context::Context;
 use crate::controller::managed::Shape;
 use crate::controller::site::Site;
-use crate::controller::upstream;
 use crate::domain::mapping::{
     InvalidRows, Problem, Row, check_class, check_identities, field_group_definition, preflight,
 };
-use crate::domain::outcome::{Class, Obstacle};
+use crate::domain::outcome::{Class, Obstacle, some_of};
 
 /// How long until the registry is asked again for fields that were added just before.
 const VISIBLE_SOON: Duration = Duration::from_secs(2);
@@ -111,7 +110,7 @@ fn wait_until_visible(shape: &Shape<'_, IngestionMapping>, failures: &[RowFailur
     }
     let message = format!(
         "the managed schema does not show these fields yet: {}: if this lasts, add the field group of this object to the schema in AEP",
-        upstream::some_of(&failures.iter().map(|failure| failure.destination.clone()).collect::<Vec<_>>())
+        some_of(&failures.iter().map(|failure| failure.destination.clone()).collect::<Vec<_>>())
     );
     Err(Obstacle::new(Class::Unavailable, Reason::Progressing, message).after(VISIBLE_SOON))
 }

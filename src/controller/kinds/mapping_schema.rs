@@ -15,9 +15,9 @@ use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 use crate::controller::announce::waiting_for_change;
 use crate::controller::context::Context;
+use crate::controller::hash;
 use crate::controller::managed::{Before, Change, Shape};
 use crate::controller::site::Site;
-use crate::controller::upstream;
 use crate::domain::drift::Drift;
 use crate::domain::intent::Announced;
 use crate::domain::mapping::{
@@ -103,7 +103,7 @@ pub(super) async fn before(
 ) -> Result<Before, Obstacle> {
     refuse_leaving_profile(shape, schema)?;
     let changes = changes(shape, schema)?;
-    let hash = |field: &IdentityField| upstream::hash(field);
+    let hash = |field: &IdentityField| hash::of(field);
     let mut hashes: Vec<String> = changes.create.iter().map(hash).collect();
     wait_for_descriptors(cx, shape, schema, &hashes)?;
     if drift.has("profile") {

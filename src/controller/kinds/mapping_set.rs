@@ -12,6 +12,7 @@ use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 use crate::controller::announce::waiting_for_change;
 use crate::controller::context::Context;
+use crate::controller::hash;
 use crate::controller::managed::{Before, Change, Shape};
 use crate::controller::upstream;
 use crate::domain::drift::Drift;
@@ -59,7 +60,7 @@ fn set_name(shape: &MappingShape<'_>, set: &model::MappingSet) -> String {
 /// A hash of what a version holds of ours.
 fn hash_of(name: &str, schema_id: &str, mut rows: Vec<UpstreamRow>) -> String {
     rows.sort_unstable();
-    upstream::hash(&(name, schema_id, rows))
+    hash::of(&(name, schema_id, rows))
 }
 
 fn hash_of_version(set: &model::MappingSet) -> String {

@@ -12,11 +12,11 @@ use crate::controller::adoption::lines;
 use crate::controller::context::Context;
 use crate::controller::described;
 use crate::controller::managed::{Before, Change, Managed, Shape};
-use crate::controller::upstream::{self, Object};
+use crate::controller::upstream::Object;
 use crate::domain::drift::Drift;
 use crate::domain::mapping::{Addition, BreakingChange, growth, row_lines};
 use crate::domain::marker::Marker;
-use crate::domain::outcome::Obstacle;
+use crate::domain::outcome::{Obstacle, some_of};
 
 type MappingShape<'a> = Shape<'a, IngestionMapping>;
 
@@ -95,7 +95,7 @@ fn growth_of(
 
 fn describe(breaking: &[BreakingChange]) -> String {
     let lines: Vec<String> = breaking.iter().map(ToString::to_string).collect();
-    upstream::some_of(&lines)
+    some_of(&lines)
 }
 
 /// What has to happen before one object of a mapping is changed.

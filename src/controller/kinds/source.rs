@@ -16,6 +16,7 @@ use crate::api::{IngestionFlow, IngestionMapping, StripeSourceConnection, Stripe
 use crate::controller::adoption::Named;
 use crate::controller::context::Context;
 use crate::controller::described;
+use crate::controller::hash;
 use crate::controller::managed::{Change, External, Managed, Post, Report, Shape};
 use crate::controller::site::Site;
 use crate::controller::upstream::{self, Object};
@@ -37,6 +38,9 @@ pub struct Desired {
     pub(super) base_id: String,
     pub(super) resource_path: &'static str,
 }
+
+/// The field that names the base connection, as drift calls it.
+const BASE: &str = "baseConnectionRef";
 
 impl Managed for StripeSourceConnection {
     common_fields!(StripeSourceConnectionStatus);
@@ -100,7 +104,12 @@ impl Managed for StripeSourceConnection {
     }
 
     fn drift(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Drift {
-        described::drift(shape, role, object, &shape.desired.name, shape.desired.description.as_deref())
+        let drift =
+            described::drift(shape, role, object, &shape.desired.name, shape.desired.description.as_deref());
+        match bound_to(object) {
+            Some(base) => drift.field(BASE, &shape.desired.base_id, base),
+            None => drift,
+        }
     }
 
     fn refuse_unfit(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle> {
@@ -132,6 +141,9 @@ impl Managed for StripeSourceConnection {
         shape: &Shape<'_, Self>,
         change: Change<'_>,
     ) -> Result<ExternalObject, Obstacle> {
+        if change.drift.has(BASE) {
+            return Err(refuse_another_base(self, change.object));
+        }
         let patch =
             described::patch(shape, &change, &shape.desired.name, shape.desired.description.as_deref());
         described::send::<model::SourceConnection, _>(shape, &change, patch).await
@@ -160,7 +172,26 @@ impl Managed for StripeSourceConnection {
                 ),
             ));
         }
-        report.status.explored = Some(ExploredSchema { hash: upstream::hash(&fields), fields });
+        report.status.explored = Some(ExploredSchema { hash: hash::of(&fields), fields });
         Ok(())
     }
+}
+
+/// The base connection that an observed source connection reads through, where the answer tells it.
+fn bound_to(object: &Object) -> Option<&str> {
+    match object {
+        Object::SourceConnection(source) => source.base_connection_id.as_deref(),
+        _ => None,
+    }
+}
+
+/// Adobe binds a source connection to its base connection for good, so one whose base was lost and made again reads nothing any more.
+fn refuse_another_base(source: &StripeSourceConnection, object: &Object) -> Obstacle {
+    let message = format!(
+        "the source-connection {} reads through the connection {}, which StripeBaseConnection {} does not have any more, and cannot be moved to another: delete this object with the IngestionMapping and the IngestionFlow that use it, and apply them again; the new flow goes on where the old one ended",
+        object.id(),
+        bound_to(object).unwrap_or_default(),
+        source.spec.base_connection_ref.name
+    );
+    Obstacle::new(Class::Gone, Reason::Gone, message)
 }

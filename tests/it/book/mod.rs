@@ -100,7 +100,7 @@ async fn a_hand_made_chain_is_adopted_as_its_page_says() -> Result<()> {
         ("FLOW_ID", &chain.flow),
     ];
     follow(&world, "adopt", &ids).await?;
-    let ids = |objects: &[crate::support::world::Upstream]| -> Vec<String> {
+    let ids = |objects: &[crate::support::seen::Upstream]| -> Vec<String> {
         objects.iter().map(|object| object.id.clone()).collect()
     };
     ensure!(ids(&world.upstream().await?) == ids(&before), "nothing is made");

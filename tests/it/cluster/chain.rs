@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 
 use crate::support::World;
 use crate::support::objects::chain;
-use crate::support::world::{Call, external_id};
+use crate::support::seen::Call;
+use crate::support::world::external_id;
 
 fn count(calls: &[Call]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();

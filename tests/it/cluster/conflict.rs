@@ -70,7 +70,7 @@ async fn somebody_who_never_stops_is_named_in_a_condition() -> Result<()> {
         .await?;
     world.merge(FLOW, "c", &json!({ "spec": { "displayName": "renamed" } })).await?;
     let message = world.wait_condition(FLOW, "c", "Reconciling", "True", "LostUpdateRace").await?;
-    for part in ["displayName", "renamed", "theirs", "exc_app"] {
+    for part in ["displayName", "renamed", "theirs", "exc_app@AdobeID", "client exc_app", " at 20"] {
         assert!(message.contains(part), "{part}: {message}");
     }
     world.sim.delete("faults").await?;

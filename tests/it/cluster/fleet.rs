@@ -11,7 +11,8 @@ use serde_json::json;
 use crate::support::World;
 use crate::support::objects::{chain, flow, source, with};
 use crate::support::operators::value;
-use crate::support::world::{Call, Settings, is_ready};
+use crate::support::seen::Call;
+use crate::support::world::{Settings, is_ready};
 
 /// Flows of ours where nothing else is said.
 const FLOWS: usize = 250;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::World;
 use crate::support::commands::quiet_chain;
-use crate::support::world::Call;
+use crate::support::seen::Call;
 
 /// A change of spec, and what it is upstream.
 struct Case {

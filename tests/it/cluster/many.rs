@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::World;
 use crate::support::objects::chain;
-use crate::support::world::Upstream;
+use crate::support::seen::Upstream;
 
 const RESOURCES: [&str; 6] =
     ["charges", "subscriptions", "refunds", "balance_transactions", "customers", "prices"];

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::World;
@@ -114,20 +115,42 @@ async fn a_manual_replacement_waits_for_its_digest_and_for_the_run_in_flight_and
     world.check_invariants().await
 }
 
-/// Replaces the flow with payments before, while and after, and returns the message and how often ids were ingested.
-async fn rows_under(model: &str, history: &str) -> Result<(String, BTreeMap<u64, usize>, usize)> {
+/// What came of a replacement.
+struct Outcome {
+    /// What the condition Replaced, and the event of that name, say.
+    message: String,
+    /// How many Stripe ids were ingested how often.
+    histogram: BTreeMap<u64, usize>,
+    /// How many the old flow had ingested.
+    seeded: usize,
+    /// The end of the last success of the old flow.
+    from: Timestamp,
+    /// When the new flow was created.
+    to: Timestamp,
+}
+
+/// Replaces the flow with payments before, while and after.
+async fn rows_under(model: &str, history: &str) -> Result<Outcome> {
     let policy = json!({ "approval": "Automatic", "history": history });
     let name = format!("repl{}{}", model.to_lowercase(), history.to_lowercase());
     let world = running(&name, &policy, &json!({ "incremental": model })).await?;
     let object = world.wait_ready("IngestionFlow", "f").await?;
     let dataset = external_id(&object, "dataset")?;
     let seeded = world.rows(&dataset).await?.len();
+    let from: Timestamp = object["status"]["lastSuccess"].as_str().context("a last success")?.parse()?;
     world.sim.advance(600).await?;
     pay(&world).await?;
     world.sim.advance(600).await?;
     world.apply(&flow("new", &policy)).await?;
     let message = replaced(&world).await?;
-    one_pair(&world, "new").await?;
+    let id = one_pair(&world, "new").await?;
+    let created = world.sim.get(&format!("objects/{id}")).await?["doc"]["createdAt"].as_i64();
+    let to = Timestamp::from_millisecond(created.context("a time of creation")?)?;
+    world
+        .until("the event of the replacement", async || {
+            Ok(world.notes_of("f", "Replaced").await?.contains(&message).then_some(()))
+        })
+        .await?;
     world.sim.advance(60).await?;
     pay(&world).await?;
     world.sim.advance(2 * 3600).await?;
@@ -138,43 +161,80 @@ async fn rows_under(model: &str, history: &str) -> Result<(String, BTreeMap<u64,
         .await?;
     let histogram = histogram(&world, &dataset).await?;
     world.check_invariants().await?;
-    Ok((message, histogram, seeded))
+    Ok(Outcome { message, histogram, seeded, from, to })
+}
+
+impl Outcome {
+    /// Without history the condition names the period in which rows may be doubled or missing: from the run that was the old flow's
+    /// last success, which took seconds, to the creation of the new one.
+    fn names_its_period(&self) -> Result<()> {
+        let said = self.message.split_once("rows created from ").context("a period")?.1;
+        let (from, rest) = said.split_once(" to ").context("an end")?;
+        let (to, _) = rest.split_once(" may be doubled or missing").context("what may be")?;
+        let run = self.from.duration_since(from.parse()?);
+        ensure!(!run.is_negative() && run.as_secs() <= 5, "{}: {}", self.from, self.message);
+        self.is_the_creation(to)
+    }
+
+    /// With full history it says up to when everything is ingested again.
+    fn names_its_end(&self) -> Result<()> {
+        for part in ["had ingested stands twice", "what else was created up to then may be doubled"] {
+            ensure!(self.message.contains(part), "{part}: {}", self.message);
+        }
+        let (_, said) = self.message.split_once("everything created up to ").context("an end")?;
+        self.is_the_creation(said.split_once(' ').context("a time")?.0)
+    }
+
+    fn is_the_creation(&self, to: &str) -> Result<()> {
+        let after = to.parse::<Timestamp>()?.duration_since(self.to);
+        ensure!(!after.is_negative() && after.as_secs() <= 1, "{}: {}", self.to, self.message);
+        Ok(())
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_history_nothing_is_lost_or_doubled_when_windows_follow_created() -> Result<()> {
-    let (message, histogram, seeded) = rows_under("createdWindow", "None").await?;
-    assert!(message.contains("may be doubled or missing"), "{message}");
-    assert_eq!(histogram, BTreeMap::from([(1, seeded + 2 * PAID)]));
+    let outcome = rows_under("createdWindow", "None").await?;
+    outcome.names_its_period()?;
+    assert_eq!(outcome.histogram, BTreeMap::from([(1, outcome.seeded + 2 * PAID)]));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_history_only_rows_of_the_named_period_are_doubled_when_windows_follow_runs() -> Result<()> {
-    let (message, histogram, seeded) = rows_under("runWindow", "None").await?;
-    assert!(message.contains("may be doubled or missing"), "{message}");
+    let outcome = rows_under("runWindow", "None").await?;
+    outcome.names_its_period()?;
     // The payments between the last success of the old flow and the first run of the new one are the named period.
-    assert_eq!(histogram, BTreeMap::from([(1, seeded + PAID), (2, PAID)]));
+    assert_eq!(outcome.histogram, BTreeMap::from([(1, outcome.seeded + PAID), (2, PAID)]));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_full_history_what_the_old_flow_had_stands_twice() -> Result<()> {
-    let (message, histogram, seeded) = rows_under("createdWindow", "Full").await?;
-    assert!(message.contains("stands twice"), "{message}");
-    assert_eq!(histogram, BTreeMap::from([(1, 2 * PAID), (2, seeded)]));
+    for model in ["createdWindow", "runWindow"] {
+        let outcome = rows_under(model, "Full").await?;
+        outcome.names_its_end()?;
+        // What was paid between the last success and the new flow's first run stands in two of its windows, if these follow runs.
+        let again = if model == "runWindow" { PAID } else { 0 };
+        let promised = BTreeMap::from([(1, 2 * PAID - again), (2, outcome.seeded + again)]);
+        assert_eq!(outcome.histogram, promised, "{model}");
+    }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_reads_everything_in_each_run_is_read_as_often_as_there_are_runs() -> Result<()> {
-    let (_, histogram, seeded) = rows_under("fullPull", "None").await?;
-    let most = histogram.keys().max().copied().unwrap_or_default();
-    assert_eq!(histogram[&most], seeded, "{histogram:?}");
-    assert_eq!(
-        histogram[&(most - 1)],
-        PAID,
-        "what was paid after the old flow's only run misses that run alone: {histogram:?}"
-    );
+    for history in ["None", "Full"] {
+        let outcome = rows_under("fullPull", history).await?;
+        if history == "None" { outcome.names_its_period() } else { outcome.names_its_end() }?;
+        let histogram = outcome.histogram;
+        let most = histogram.keys().max().copied().unwrap_or_default();
+        assert_eq!(histogram[&most], outcome.seeded, "{history}: {histogram:?}");
+        assert_eq!(
+            histogram[&(most - 1)],
+            PAID,
+            "{history}: what was paid after the old flow's only run misses that run alone: {histogram:?}"
+        );
+    }
     Ok(())
 }

@@ -10,7 +10,8 @@ use crate::support::World;
 use crate::support::objects::{
     CLIENT_SECRET, ORGANIZATION, STRIPE_KEY, base, chain, platform_secret, secret, with,
 };
-use crate::support::world::{Call, KINDS, Settings, condition, external_id};
+use crate::support::seen::Call;
+use crate::support::world::{KINDS, Settings, condition, external_id};
 
 const BASE: &str = "StripeBaseConnection";
 const NEW_KEY: &str = "sk_test_rotated_canary_1";

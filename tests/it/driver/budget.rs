@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aep_operator::controller::next_look;
 use aep_sim::Config;
 use aep_sim::config::Organisation;
 use futures::future::join_all;
@@ -19,6 +20,10 @@ const RATE: u32 = 10;
 const OTHER: &str = "A0B1C2D3E4F5061728394A5B@AdobeOrg";
 /// Reconciles at once, of all kinds together: 16 of each by default.
 const WORKERS: usize = 64;
+/// How the names of objects begin that never become Ready.
+const FAILING: &str = "failing";
+/// After this time an object is looked at again, as if a watch had woken it.
+const AGAIN: Duration = Duration::from_millis(200);
 /// No object needs longer.
 const LIMIT: Duration = Duration::from_hours(1);
 
@@ -33,21 +38,48 @@ fn chains(count: usize, prefix: &str, platform: &str) -> Vec<Value> {
 
 /// Works on every object at its own pace, many at once, until all are Ready. Returns when each became Ready.
 async fn settle(world: &World, process: &Process) -> BTreeMap<String, Duration> {
-    let start = Instant::now();
-    let named = |kind: &'static str| move |object: Value| (kind, text(&object, "/metadata/name"));
-    let objects = KINDS.into_iter().flat_map(|kind| world.api.list(kind).into_iter().map(named(kind)));
+    settle_all_but(FAILING, world, process).await
+}
+
+/// The same, while objects whose names begin so are worked on without an end.
+async fn settle_all_but(failing: &str, world: &World, process: &Process) -> BTreeMap<String, Duration> {
     let workers = Semaphore::new(WORKERS);
-    let settled = objects.map(async |(kind, name)| {
+    let all = || {
+        let named = |kind: &'static str| move |object: Value| (kind, text(&object, "/metadata/name"));
+        KINDS.into_iter().flat_map(move |kind| world.api.list(kind).into_iter().map(named(kind)))
+    };
+    let (fail, succeed): (Vec<_>, Vec<_>) = all().partition(|(_, name)| name.starts_with(failing));
+    tokio::select! {
+        times = work_on(succeed, world, process, &workers) => times,
+        times = work_on(fail, world, process, &workers), if !fail.is_empty() => panic!("became Ready: {times:?}"),
+    }
+}
+
+/// Works on objects until they are Ready, with the pauses that the controllers make.
+async fn work_on(
+    objects: Vec<(&str, String)>,
+    world: &World,
+    process: &Process,
+    workers: &Semaphore,
+) -> BTreeMap<String, Duration> {
+    let start = Instant::now();
+    let settled = objects.into_iter().map(async |(kind, name)| {
         while !world.api.get(kind, &name).is_some_and(|object| is_ready(&object)) {
             assert!(start.elapsed() < LIMIT, "{kind} {name} is not Ready");
             let permit = workers.acquire().await;
             let ended = world.pass(process, kind, &name).await;
             drop(permit);
-            let asked = match ended {
-                Pass::Ended(Err(obstacle)) => obstacle.retry_after,
-                _ => None,
+            let uid = text(&world.api.get(kind, &name).unwrap_or_default(), "/metadata/uid");
+            let pause = match ended {
+                // What waits for its parent is woken when that is Ready.
+                Pass::Ended(Err(obstacle)) if obstacle.retry_after.is_none() && name.starts_with(FAILING) => {
+                    let failures = process.cx.memory.failures(&uid);
+                    next_look(&obstacle, failures, process.cx.settings.drift_interval)
+                }
+                Pass::Ended(Err(obstacle)) => obstacle.retry_after.unwrap_or(AGAIN),
+                _ => AGAIN,
             };
-            tokio::time::sleep(asked.unwrap_or(Duration::from_millis(200))).await;
+            tokio::time::sleep(pause).await;
         }
         (format!("{kind} {name}"), start.elapsed())
     });
@@ -81,6 +113,35 @@ async fn a_thousand_objects_at_once_use_the_whole_rate_and_never_exceed_it() {
     );
     assert_eq!(world.creating_posts().len(), 8 * CHAINS, "each object exactly once");
     assert!(world.violations().is_empty(), "{:#?}", world.violations());
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_that_keep_failing_cost_others_nothing() {
+    let healthy = chains(25, "well", "aep-credentials");
+    let mut took = Vec::new();
+    for failing in [0, 5] {
+        let world = World::with(&healthy);
+        world.api.apply(&objects::secret("wrong", &[("access-token", "sk_live_wrong")]));
+        for number in 0..failing {
+            let wrong = json!({ "name": "wrong", "key": "access-token" });
+            let base = objects::base(&format!("{FAILING}-{number}"));
+            world.api.apply(&with(base, "/stripeCredentialsSecretRef", wrong));
+        }
+        let process = world.paced_process("p", Plan::Live, f64::from(RATE));
+        let start = Instant::now();
+        assert_eq!(settle(&world, &process).await.len(), 100);
+        took.push((start.elapsed().as_secs_f64(), seen(&world, ORGANIZATION).0));
+        for object in world.api.list("StripeBaseConnection") {
+            let name = text(&object, "/metadata/name");
+            assert_eq!(is_ready(&object), !name.starts_with(FAILING), "{name}: {}", object["status"]);
+        }
+    }
+    let [(alone, calls), (beside, all)] = took[..] else { panic!("two runs") };
+    // Every failure doubles the pause: five objects cost a handful of calls each, whatever the time.
+    let spent = all - calls;
+    assert!(spent > 5 && spent <= 5 * 10, "{spent} calls for five objects in {beside:.0} s");
+    let budget = f64::from(u32::try_from(spent).unwrap_or(u32::MAX)) / f64::from(RATE);
+    assert!(beside <= 1.1 * (alone + budget), "{beside:.1} s beside five that fail, {alone:.1} s alone");
 }
 
 fn two_organisations() -> World {

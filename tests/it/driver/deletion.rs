@@ -60,6 +60,48 @@ async fn retain_spreads_to_what_a_retained_object_uses_in_every_combination() {
     super::report(&failures);
 }
 
+/// Each of the four policies that a mapping and a flow have, for themselves and for what they manage.
+#[tokio::test(start_paused = true)]
+async fn retain_on_the_object_wins_over_delete_of_what_it_manages_and_a_used_schema_stays() {
+    let mut failures = Vec::new();
+    for mask in 0..16 {
+        let [mapping, schema, flow, dataset] = [1, 2, 4, 8].map(|bit| mask & bit != 0);
+        let policy = |retain: bool| json!(if retain { "Retain" } else { "Delete" });
+        let [base, source, mapping_object, flow_object] = chain([false, false, mapping, flow]);
+        let mapping_object = with(mapping_object, "/targetSchema/managed/deletionPolicy", policy(schema));
+        let flow_object = with(flow_object, "/dataset/managed/deletionPolicy", policy(dataset));
+        let (world, process) = World::settled(&[base, source, mapping_object.clone(), flow_object]).await;
+        delete_all(&world);
+        let (keeps_dataset, keeps_schema) = (flow || dataset, mapping || schema);
+        // Adobe deletes no schema that a dataset is bound to.
+        let is_blocked =
+            keeps_dataset && !keeps_schema && world.run(&process, Order::ChildrenFirst).await.is_err();
+        if is_blocked {
+            let said = world.condition("IngestionMapping", "Ready");
+            if said["reason"] != "InUseUpstream" {
+                failures.push(format!("{mask:04b}: {said}"));
+            }
+            world.api.apply(&with(mapping_object, "/targetSchema/managed/deletionPolicy", json!("Retain")));
+        }
+        let end = world.run(&process, Order::ChildrenFirst).await;
+        let mut expected = BTreeSet::from(["mapping-set"]);
+        if keeps_dataset {
+            expected.insert("dataset");
+        }
+        if keeps_schema || keeps_dataset {
+            expected.extend(["field-group", "schema"]);
+        }
+        if flow {
+            expected.extend(["connection", "source-connection", "target-connection", "flow"]);
+        }
+        let left = left(&world);
+        if end != Ok(End::Settled) || !left.iter().map(String::as_str).eq(expected.iter().copied()) {
+            failures.push(format!("{mask:04b}: {end:?}, left {left:?}, expected {expected:?}"));
+        }
+    }
+    super::report(&failures);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_retained_flow_keeps_its_chain_wherever_the_process_dies() {
     let policies = [false, false, false, true];

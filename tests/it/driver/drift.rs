@@ -1,8 +1,10 @@
 //! Drift by inventory: what others edit is put back from the list item, and what nobody edited costs the list pages and nothing else.
 
+use aep_operator::aep::model::ResourceKind;
 use aep_operator::controller::inventory::Inventory;
 use serde_json::{Value, json};
 
+use super::harness::seen::escaped;
 use super::harness::{End, KINDS, Process, World, is_ready, text};
 use super::tape::Plan;
 use crate::support::by_hand::{Person, new_mapping};
@@ -162,6 +164,115 @@ async fn a_foreign_edit_of_each_managed_field_is_put_back_without_another_read()
         assert_eq!(after, before, "{role} {path}: put back, and nothing else");
     }
     assert!(KINDS.iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_edit_of_a_start_that_is_ahead_or_of_the_mapping_of_a_flow_is_put_back() {
+    let [base, source, mapping, flow] = objects::chain("charges", "charges");
+    let ahead = with(flow, "/schedule/startTime", json!("2090-01-01T00:00:00Z"));
+    let (world, process, mut inventory) = World::kept(&[base, source, mapping, ahead]).await;
+    for (path, value) in [
+        ("/scheduleParams/startTime", json!("1900000000")),
+        ("/transformations/0/params/mappingId", json!("other")),
+    ] {
+        let before = document(&world, "flow");
+        world.edit_upstream("flow", &json!([{ "op": "add", "path": path, "value": value }]));
+        let calls = round(&world, &process, &mut inventory).await;
+        let writes: Vec<_> = calls.iter().filter(|call| !call.starts_with("GET ")).collect();
+        assert_eq!(writes, ["PATCH /flows/{id}"], "{path}");
+        assert_eq!(document(&world, "flow"), before, "{path}: put back, and nothing else");
+    }
+}
+
+/// What Schema Registry or Catalog holds of what we manage in the object that plays a role.
+async fn in_the_lake(person: &Person, role: &str, id: &str) -> Value {
+    if role == "dataset" {
+        let data_set = person.session.get_data_set(id).await.expect("a read").expect("a dataset");
+        return json!({ "name": data_set.name, "tags": data_set.tags });
+    }
+    let kind = if role == "schema" { ResourceKind::Schema } else { ResourceKind::FieldGroup };
+    let raw = person.session.get_resource(kind, id).await.expect("a read").expect("a resource").raw;
+    json!({ "title": raw["title"], "description": raw["description"], "definitions": raw["definitions"] })
+}
+
+/// Sets members of an object of Schema Registry or Catalog as another person would.
+fn set_in_the_lake(world: &World, id: &str, members: &Value) {
+    let path = format!("/objects/{}", escaped(id));
+    let (status, answer) = world.sim.control("POST", &path, &json!({ "set": members }));
+    assert_eq!(status, 200, "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_edit_of_each_managed_field_of_the_lake_is_put_back_by_the_slow_round() {
+    let [base, source, mapping, flow] = quiet_chain();
+    let mapping = with(mapping, "/description", json!("ours"));
+    let flow = with(flow, "/description", json!("ours"));
+    let (world, process, mut inventory) = World::kept(&[base, source, mapping, flow]).await;
+    let person = Person::new(&world.aep());
+    for (role, member, write) in [
+        ("dataset", "tags", "PATCH /dataSets/{id}"),
+        ("schema", "description", "PATCH /tenant/schemas/{id}"),
+        ("field-group", "description", "PATCH /tenant/fieldgroups/{id}"),
+        ("field-group", "definitions", "PATCH /tenant/fieldgroups/{id}"),
+    ] {
+        let id = lake_id(&world, role);
+        let before = in_the_lake(&person, role, &id).await;
+        let mut theirs = json!("theirs");
+        if member == "tags" {
+            theirs = before["tags"].clone();
+            theirs.as_object_mut().and_then(|tags| tags.shift_remove("aepOperator")).expect("a tag");
+        }
+        if member == "definitions" {
+            theirs = before["definitions"].clone();
+            let fields =
+                theirs.pointer_mut("/customFields/properties/_simtenant/properties/charges_data/properties");
+            fields
+                .and_then(Value::as_object_mut)
+                .and_then(|all| all.shift_remove("amount"))
+                .expect("a field");
+        }
+        set_in_the_lake(&world, &id, &json!({ member: theirs }));
+        assert_ne!(in_the_lake(&person, role, &id).await, before, "{role} {member}: edited");
+        let calls = slow_round(&world, &process, &mut inventory).await;
+        let writes: Vec<_> = calls.iter().filter(|call| !call.starts_with("GET ")).collect();
+        assert_eq!(writes, [write], "{role} {member}");
+        assert_eq!(
+            in_the_lake(&person, role, &id).await,
+            before,
+            "{role} {member}: put back, and nothing else"
+        );
+    }
+    // People may call a dataset what they like.
+    let data_set = lake_id(&world, "dataset");
+    set_in_the_lake(&world, &data_set, &json!({ "name": "theirs" }));
+    let calls = slow_round(&world, &process, &mut inventory).await;
+    assert!(calls.iter().all(|call| call.starts_with("GET ")), "{calls:?}");
+    assert_eq!(in_the_lake(&person, "dataset", &data_set).await["name"], "theirs");
+    assert!(KINDS.iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_of_any_kind_is_only_told_where_spec_says_report() {
+    let chain = quiet_chain().map(|object| with(object, "/driftPolicy", json!("Report")));
+    for (kind, role) in [
+        ("StripeBaseConnection", "connection"),
+        ("StripeSourceConnection", "source-connection"),
+        ("IngestionMapping", "field-group"),
+        ("IngestionFlow", "dataset"),
+    ] {
+        let (world, process, mut inventory) = World::kept(&chain).await;
+        let id = lake_id(&world, role);
+        match role {
+            "dataset" => set_in_the_lake(&world, &id, &json!({ "tags": {} })),
+            "field-group" => set_in_the_lake(&world, &id, &json!({ "description": "theirs" })),
+            _ => world.edit_upstream(role, &json!([{ "op": "add", "path": "/name", "value": "theirs" }])),
+        }
+        let calls = slow_round(&world, &process, &mut inventory).await;
+        assert!(calls.iter().all(|call| call.starts_with("GET ")), "{role}: {calls:?}");
+        let synced = world.condition(kind, "Synced");
+        assert_eq!(synced["reason"], "DriftReported", "{role}: {synced}");
+        assert_eq!(world.condition(kind, "Ready")["status"], "True", "{role}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

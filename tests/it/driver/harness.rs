@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-mod seen;
+pub mod seen;
 
 use super::apiserver::ApiServer;
 use super::ports::{Wire, client};

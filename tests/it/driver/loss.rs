@@ -6,6 +6,7 @@ use std::time::Duration;
 use aep_operator::controller::inventory::Inventory;
 use serde_json::{Value, json};
 
+use super::harness::seen::escaped;
 use super::harness::{End, KINDS, World, is_ready, text};
 use super::tape::{Moment, Plan};
 use crate::support::objects::{self, ORGANIZATION, with};
@@ -30,7 +31,8 @@ fn id_of(world: &World, role: &str) -> String {
 /// Somebody deletes the object in Adobe's UI.
 fn delete_upstream(world: &World, role: &str) -> String {
     let id = id_of(world, role);
-    let (status, answer) = world.sim.control("DELETE", &format!("/objects/{id}"), &Value::Null);
+    let path = format!("/objects/{}", escaped(&id));
+    let (status, answer) = world.sim.control("DELETE", &path, &Value::Null);
     assert_eq!(status, 204, "{role}: {answer}");
     id
 }
@@ -54,7 +56,6 @@ fn is_whole(world: &World) -> Result<(), String> {
 #[tokio::test(start_paused = true)]
 async fn whatever_is_deleted_upstream_is_made_again_once_and_proven_first() {
     for (role, posts) in [
-        ("connection", vec!["POST /connections"]),
         ("source-connection", vec!["POST /sourceConnections", "POST /targetConnections", "POST /flows"]),
         ("mapping-set", vec!["POST /mappingSets"]),
         ("target-connection", vec!["POST /targetConnections", "POST /flows"]),
@@ -64,7 +65,12 @@ async fn whatever_is_deleted_upstream_is_made_again_once_and_proven_first() {
         let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
         // A source made again is a replacement for its flow, which is approved here.
         let world = world.approving();
+        world.wait(Duration::from_hours(2)).await;
+        world.keep(&process, &mut inventory).await.expect("runs should be noted");
+        let seeded = world.rows().len();
+        assert!(seeded > 0);
         delete_upstream(&world, role);
+        world.pay(3);
         let before = world.creating_posts().len();
         let began = world.now();
         let end = world.keep(&process, &mut inventory).await;
@@ -76,6 +82,13 @@ async fn whatever_is_deleted_upstream_is_made_again_once_and_proven_first() {
         let asked = world.approvals().into_keys().collect::<Vec<_>>();
         let expected: &[&str] = if role == "source-connection" { &["IngestionFlow charges"] } else { &[] };
         assert_eq!(asked, expected, "{role}: nobody is asked where spec says Recreate");
+        world.pay(2);
+        world.wait(Duration::from_hours(3)).await;
+        let rows = world.rows();
+        // What the lost dataset held is lost with it.
+        let held = if role == "dataset" { 0 } else { seeded };
+        assert_eq!(rows.len(), held + 5, "{role}: nothing is missing");
+        assert!(rows.values().all(|times| *times == 1), "{role}: nothing is there twice: {rows:?}");
     }
 }
 
@@ -121,6 +134,72 @@ async fn the_second_loss_of_what_was_made_again_is_left_to_a_person() {
         world.approve();
         world.keep(&process, &mut inventory).await.expect("the approved object should be made");
         is_whole(&world).unwrap_or_else(|problem| panic!("{role}: {problem}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_is_made_again_and_a_source_that_is_bound_to_the_lost_one_says_so() {
+    let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
+    world.wait(Duration::from_hours(2)).await;
+    world.keep(&process, &mut inventory).await.expect("runs should be noted");
+    let seeded = world.rows().len();
+    let lost = delete_upstream(&world, "connection");
+    world.pay(3);
+    let posts = world.creating_posts().len();
+    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+    assert_eq!(world.creating_posts().split_off(posts), ["POST /connections"]);
+    assert_eq!(world.condition("StripeBaseConnection", "Ready")["status"], "True");
+    let ready = world.condition("StripeSourceConnection", "Ready");
+    assert_eq!(ready["reason"], "Gone", "{ready}");
+    for part in [&lost, "StripeBaseConnection charges", "delete this object with the IngestionMapping"] {
+        assert!(text(&ready, "/message").contains(part), "{part}: {ready}");
+    }
+    // The way out that the message names.
+    KINDS[1..].iter().for_each(|kind| world.api.delete(kind, "charges"));
+    world.keep(&process, &mut inventory).await.expect("the rest should go");
+    assert!(KINDS[1..].iter().all(|kind| world.api.get(kind, "charges").is_none()), "released");
+    chain(RECREATE)[1..].iter().for_each(|object| world.api.apply(object));
+    world.keep(&process, &mut inventory).await.expect("the rest should be made again");
+    world.pay(2);
+    world.wait(Duration::from_hours(3)).await;
+    let rows = world.rows();
+    assert_eq!(rows.len(), seeded + 5, "nothing is missing");
+    assert!(rows.values().all(|times| *times == 1), "nothing is there twice: {rows:?}");
+    assert!(KINDS.iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object)));
+    assert!(world.violations().is_empty(), "{:?}", world.violations());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_schema_or_field_group_is_left_to_a_person_and_the_way_out_that_is_named_works() {
+    for role in ["schema", "field-group"] {
+        let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
+        let id = delete_upstream(&world, role);
+        let posts = world.creating_posts().len();
+        world.wait(process.cx.settings.slow_drift_interval).await;
+        world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+        assert_eq!(world.creating_posts().len(), posts, "{role}: nothing is made in its place");
+        let ready = world.condition("IngestionMapping", "Ready");
+        assert_eq!(ready["reason"], "Gone", "{role}: {ready}");
+        for part in [role, &id, "delete this IngestionMapping and the IngestionFlow", "under another name"] {
+            assert!(text(&ready, "/message").contains(part), "{role}: {part}: {ready}");
+        }
+        if role == "field-group" {
+            assert!(text(&ready, "/message").contains("delete the schema that is built on it"), "{ready}");
+            delete_upstream(&world, "schema");
+        }
+        for kind in ["IngestionMapping", "IngestionFlow"] {
+            world.api.delete(kind, "charges");
+        }
+        world.keep(&process, &mut inventory).await.expect("both should go");
+        assert!(world.api.get("IngestionMapping", "charges").is_none(), "{role}: released");
+        world.api.apply(&chain(RECREATE)[2]);
+        // A dataset is bound to its schema for good, and one that was retained belongs to the flow of that name.
+        world.api.apply(&objects::flow("again", "charges", "charges", "Stripe charges"));
+        world.keep(&process, &mut inventory).await.expect("both should be made again");
+        for object in KINDS.iter().flat_map(|kind| world.api.list(kind)) {
+            assert!(is_ready(&object), "{role}: {}", object["status"]);
+        }
+        assert!(world.violations().is_empty(), "{role}: {:?}", world.violations());
     }
 }
 
@@ -277,6 +356,23 @@ async fn when_too_much_disappears_a_person_has_to_believe_it() {
     world.approve();
     world.keep(&process, &mut inventory).await.expect("the chain should be made again");
     is_whole(&world).expect("the chain should be whole");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_too_much_disappears_nothing_is_released() {
+    let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
+    let posts = world.creating_posts().len();
+    for role in ["flow", "target-connection", "source-connection", "connection"] {
+        delete_upstream(&world, role);
+    }
+    world.keep(&process, &mut inventory).await.expect("it should come to rest");
+    KINDS.iter().for_each(|kind| world.api.delete(kind, "charges"));
+    world.keep(&process, &mut inventory).await.expect("it should come to rest");
+    for kind in ["StripeBaseConnection", "StripeSourceConnection", "IngestionFlow"] {
+        let object = world.api.get(kind, "charges").unwrap_or_default();
+        assert!(object["metadata"]["finalizers"].is_array(), "{kind}: {object}");
+    }
+    assert_eq!(world.creating_posts().len(), posts, "nothing is made");
 }
 
 async fn lost_under(role: &str, kinds: &[&str], plan: Plan) -> Result<Vec<String>, String> {

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod install;
 pub mod objects;
 pub mod operators;
+pub mod seen;
 pub mod world;
 
 pub use world::World;

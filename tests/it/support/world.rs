@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 use super::install::{create_namespace, install, present_crds};
 use super::objects;
 use super::operators::{check_outputs, grant_lease, holds_no_secret, start_operator};
+use super::seen::{Call, Upstream};
 
 /// The user that the operator is to the API server.
 pub const OPERATOR_USER: &str = "system:serviceaccount:aep-operator-system:aep-operator";
@@ -385,63 +386,5 @@ pub fn external_id(object: &Value, role: &str) -> Result<String> {
     match external.and_then(|external| external["id"].as_str()) {
         Some(id) => Ok(id.to_owned()),
         None => bail!("{} has no {role}: {}", object["metadata"]["name"], object["status"]),
-    }
-}
-
-/// A call that the simulator has seen.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// `POST /connections`, with the endpoint template.
-    pub line: String,
-    /// The method.
-    pub method: String,
-    /// The endpoint template.
-    pub endpoint: String,
-    /// The decoded query.
-    pub query: String,
-    /// The status answered.
-    pub status: u64,
-}
-
-impl Call {
-    fn from_entry(entry: &Value) -> Self {
-        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-        Self {
-            line: format!("{} {}", text("method"), text("endpoint")),
-            method: text("method"),
-            endpoint: text("endpoint"),
-            query: text("query"),
-            status: entry["status"].as_u64().unwrap_or_default(),
-        }
-    }
-
-    /// Whether the call creates an object of Flow Service or a mapping set.
-    pub fn is_creating_post(&self) -> bool {
-        let collections =
-            ["/connections", "/sourceConnections", "/targetConnections", "/flows", "/mappingSets"];
-        self.method == "POST" && collections.contains(&self.endpoint.as_str())
-    }
-}
-
-/// An upstream object in the simulator's inventory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Upstream {
-    /// The collection, in Adobe's spelling.
-    pub kind: String,
-    /// The id.
-    pub id: String,
-    /// The owner's UID and the role, from the marker.
-    pub owner: Option<(String, String)>,
-}
-
-impl Upstream {
-    fn from_entry(entry: &Value) -> Self {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let marker = &entry["markers"][0];
-        Self {
-            kind: text(&entry["kind"]).unwrap_or_default(),
-            id: text(&entry["id"]).unwrap_or_default(),
-            owner: text(&marker["uid"]).zip(text(&marker["role"])),
-        }
     }
 }

@@ -8,6 +8,11 @@ use super::{KINDS, World, text};
 use crate::support::objects;
 use crate::support::world::condition;
 
+/// An id as it is written in a path: those of Schema Registry are URLs.
+pub fn escaped(id: &str) -> String {
+    id.replace(':', "%3A").replace('/', "%2F")
+}
+
 impl World {
     /// Every call that Adobe has seen: method and endpoint.
     pub fn calls(&self) -> Vec<String> {

@@ -1,0 +1,204 @@
+//! Tables of the next step, and that the plan ends and never creates what may exist.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn owned() -> Standing {
+    Standing::owned()
+}
+
+fn drifted() -> Standing {
+    Standing::Owned { drift: Drift::default().field("displayName", "a", "b") }
+}
+
+fn absent(seconds: u64) -> Standing {
+    Standing::Absent { grace: Duration::from_secs(seconds) }
+}
+
+fn facts(claim: ClaimState, standings: &[Standing]) -> Facts {
+    let roles = [Role::Dataset, Role::TargetConnection, Role::Flow];
+    Facts {
+        deleting: false,
+        claim,
+        roles: roles
+            .into_iter()
+            .zip(standings)
+            .map(|(role, standing)| RoleFacts {
+                role,
+                standing: standing.clone(),
+                keep: role == Role::Dataset,
+            })
+            .collect(),
+        drift_policy: DriftPolicy::Correct,
+        misplaced: false,
+        replacement: None,
+    }
+}
+
+#[test]
+fn existence() {
+    use ClaimState::{Fresh, Missing, Standing as Old};
+    use Role::{Dataset, Flow, TargetConnection};
+    let cases = [
+        ("nothing is looked up or created before the claim", Missing, vec![Standing::Unsent], Step::Claim),
+        ("an id without finalizer or intent is claimed again", Missing, vec![owned()], Step::Claim),
+        ("a claim of this pass allows the create", Fresh, vec![Standing::Unsent], Step::Create(Dataset)),
+        ("an old claim is renewed before a create", Old, vec![Standing::Unsent], Step::Claim),
+        ("an old claim means look first", Old, vec![Standing::Unsearched], Step::LookUp(Dataset)),
+        ("what is found is taken", Old, vec![Standing::Found("d".into())], Step::Take(Dataset, "d".into())),
+        (
+            "a lost answer is waited for",
+            Fresh,
+            vec![owned(), absent(9)],
+            Step::Wait(TargetConnection, Duration::from_secs(9)),
+        ),
+        (
+            "certain absence allows the create",
+            Fresh,
+            vec![owned(), absent(0)],
+            Step::Create(TargetConnection),
+        ),
+        (
+            "roles are created in their order",
+            Fresh,
+            vec![owned(), owned(), Standing::Unsent],
+            Step::Create(Flow),
+        ),
+        (
+            "what a later object builds upon is corrected before that is created",
+            Fresh,
+            vec![drifted(), Standing::Unsent],
+            Step::Update(Dataset),
+        ),
+        ("drift is corrected", Old, vec![owned(), drifted()], Step::Update(TargetConnection)),
+        (
+            "a lost object is never created blindly",
+            Fresh,
+            vec![Standing::Gone("d".into())],
+            Step::Lost(Dataset, "d".into()),
+        ),
+        ("in sync rests", Old, vec![owned(), owned(), owned()], Step::Rest),
+    ];
+    for (reason, claim, standings, expected) in cases {
+        assert_eq!(plan(&facts(claim, &standings)), expected, "{reason}");
+    }
+}
+
+#[test]
+fn deletion() {
+    use Role::{Flow, TargetConnection};
+    let cases = [
+        ("the flow goes first", vec![owned(), owned(), owned()], Step::Delete(Flow)),
+        ("then the target", vec![owned(), owned(), Standing::Deleted], Step::Delete(TargetConnection)),
+        (
+            "a kept dataset does not hold the finalizer",
+            vec![owned(), Standing::Deleted, Standing::Deleted],
+            Step::Release,
+        ),
+        (
+            "what may exist is looked up first",
+            vec![owned(), owned(), Standing::Unsearched],
+            Step::LookUp(Flow),
+        ),
+        (
+            "a lost create is waited for",
+            vec![owned(), owned(), absent(3)],
+            Step::Wait(Flow, Duration::from_secs(3)),
+        ),
+        ("what never was is no obstacle", vec![Standing::Unsent; 3], Step::Release),
+        (
+            "what belongs to others is left alone",
+            vec![
+                owned(),
+                Standing::Gone("t".into()),
+                Standing::Contested(Contest::Foreign(vec!["f".into()])),
+            ],
+            Step::Release,
+        ),
+    ];
+    for (reason, standings, expected) in cases {
+        let deleting = Facts { deleting: true, ..facts(ClaimState::Standing, &standings) };
+        assert_eq!(plan(&deleting), expected, "{reason}");
+    }
+}
+
+fn any_standing() -> impl Strategy<Value = Standing> {
+    prop_oneof![
+        Just(owned()),
+        Just(drifted()),
+        Just(Standing::Unsent),
+        Just(Standing::Unsearched),
+        Just(Standing::Found("id".into())),
+        (0u64..3).prop_map(absent),
+        Just(Standing::Gone("id".into())),
+        Just(Standing::Deleted),
+        Just(Standing::Contested(Contest::Several(vec!["a".into(), "b".into()]))),
+    ]
+}
+
+fn any_facts() -> impl Strategy<Value = Facts> {
+    let claim = prop_oneof![Just(ClaimState::Missing), Just(ClaimState::Standing), Just(ClaimState::Fresh)];
+    (any::<bool>(), claim, prop::collection::vec(any_standing(), 3))
+        .prop_map(|(deleting, claim, standings)| Facts { deleting, ..facts(claim, &standings) })
+}
+
+/// A world in which each step does what it says.
+fn take(facts: &mut Facts, step: &Step) -> bool {
+    let mut stand = |role: Role, standing: Standing| {
+        for facts_of_role in &mut facts.roles {
+            if facts_of_role.role == role {
+                facts_of_role.standing = standing.clone();
+            }
+        }
+    };
+    match step {
+        Step::Claim => facts.claim = ClaimState::Fresh,
+        Step::LookUp(role) => stand(*role, absent(0)),
+        Step::Take(role, _) | Step::Create(role) | Step::Update(role) => stand(*role, owned()),
+        Step::Delete(role) => stand(*role, Standing::Deleted),
+        Step::Rest
+        | Step::Wait(..)
+        | Step::Report(_)
+        | Step::Contested(..)
+        | Step::Lost(..)
+        | Step::Release => return false,
+        other => unreachable!("{other:?} without a replacement"),
+    }
+    true
+}
+
+proptest! {
+    #[test]
+    fn a_create_needs_a_fresh_claim_and_a_role_that_cannot_exist(facts in any_facts()) {
+        if let Step::Create(role) = plan(&facts) {
+            prop_assert!(!facts.deleting);
+            prop_assert_eq!(facts.claim, ClaimState::Fresh);
+            let standing = facts.roles.iter().find(|r| r.role == role).map(|r| r.standing.clone());
+            let certain = matches!(standing, Some(Standing::Unsent | Standing::Deleted | Standing::Absent { grace: Duration::ZERO }));
+            prop_assert!(certain, "{:?}", standing);
+        }
+    }
+
+    #[test]
+    fn the_steps_always_end(mut facts in any_facts()) {
+        let turns = (0..20).take_while(|_| { let step = plan(&facts); take(&mut facts, &step) }).count();
+        prop_assert!(turns < 20);
+    }
+
+    #[test]
+    fn the_same_facts_give_the_same_step(facts in any_facts()) {
+        prop_assert_eq!(plan(&facts), plan(&facts.clone()));
+    }
+
+    #[test]
+    fn the_finalizer_goes_only_when_nothing_of_ours_is_left(facts in any_facts()) {
+        if plan(&facts) == Step::Release {
+            prop_assert!(facts.deleting);
+            for role in facts.roles.iter().filter(|role| !role.keep) {
+                let gone = matches!(role.standing, Standing::Unsent | Standing::Deleted | Standing::Gone(_) | Standing::Absent { grace: Duration::ZERO });
+                prop_assert!(gone, "{:?}", role);
+            }
+        }
+    }
+}
