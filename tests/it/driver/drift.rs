@@ -1,6 +1,7 @@
 //! Drift by inventory: what others edit is put back from the list item, and what nobody edited costs the list pages and nothing else.
 
 use aep_operator::aep::model::ResourceKind;
+use aep_operator::api::PAUSED;
 use aep_operator::controller::inventory::Inventory;
 use serde_json::{Value, json};
 
@@ -272,6 +273,34 @@ async fn an_edit_of_any_kind_is_only_told_where_spec_says_report() {
         let synced = world.condition(kind, "Synced");
         assert_eq!(synced["reason"], "DriftReported", "{role}: {synced}");
         assert_eq!(world.condition(kind, "Ready")["status"], "True", "{role}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_object_of_any_kind_is_left_as_others_edited_it_until_the_pause_ends() {
+    for (kind, role) in [
+        ("StripeBaseConnection", "connection"),
+        ("StripeSourceConnection", "source-connection"),
+        ("IngestionMapping", "field-group"),
+        ("IngestionFlow", "flow"),
+    ] {
+        let (world, process, mut inventory) = World::kept(&quiet_chain()).await;
+        let id = lake_id(&world, role);
+        world.api.annotate(kind, "charges", PAUSED, "true");
+        let _paused = world.pass(&process, kind, "charges").await;
+        if role == "field-group" {
+            set_in_the_lake(&world, &id, &json!({ "description": "theirs" }));
+        } else {
+            world.edit_upstream(role, &json!([{ "op": "add", "path": "/name", "value": "theirs" }]));
+        }
+        let calls = slow_round(&world, &process, &mut inventory).await;
+        assert!(calls.iter().all(|call| call.starts_with("GET ")), "{kind}: {calls:?}");
+        assert_eq!(world.condition(kind, "Paused")["status"], "True", "{kind}");
+        assert_eq!(world.condition(kind, "Ready")["status"], "True", "{kind}: what it was stays");
+        world.api.annotate(kind, "charges", PAUSED, "false");
+        let calls = any_round(&world, &process, &mut inventory).await;
+        let patches = calls.iter().filter(|call| call.starts_with("PATCH ")).count();
+        assert_eq!(patches, 1, "{kind}: put back: {calls:?}");
     }
 }
 

@@ -188,17 +188,48 @@ fn adopting(name: &str, id: &str) -> Value {
     with(objects::base(name), "/adopt", json!({ "connectionId": id }))
 }
 
+/// An object of a chain made by hand: the kind that takes it over, its role, its id, and where its spec stands.
+type Made = (&'static str, &'static str, fn(&Chain) -> &String, &'static str);
+
+const MADE: [Made; 4] = [
+    (KINDS[0], "connection", |chain| &chain.base, "/connectionSpec/id"),
+    (KINDS[1], "source-connection", |chain| &chain.source, "/connectionSpec/id"),
+    (KINDS[3], "target-connection", |chain| &chain.target, "/connectionSpec/id"),
+    (KINDS[3], "flow", |chain| &chain.flow, "/flowSpec/id"),
+];
+
+/// A chain made by hand, one value of one object changed, and everything taken over as far as it goes.
+async fn taken_over_with(made: Made, path: &str, value: &str) -> (String, String) {
+    let (kind, role, id, _) = made;
+    let world = World::new().approving();
+    let chain = Person::new(&world.aep()).chain().await.expect("a chain");
+    let patch = json!([{ "op": "add", "path": path, "value": value }]);
+    let object = format!("/objects/{}", id(&chain));
+    assert_eq!(world.sim.control("POST", &object, &json!({ "patch": patch })).0, 200, "{role}");
+    let before = stored(&world, id(&chain));
+    chain.adopting().iter().for_each(|object| world.api.apply(object));
+    rounds(&world, 8).await;
+    assert_eq!(stored(&world, id(&chain)), before, "{role}: left alone");
+    ready_message(&world, kind, "hand")
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_connection_to_something_else_than_stripe_is_refused() {
-    let (world, base) = base_by_hand(None).await;
-    let patch = json!([{ "op": "replace", "path": "/connectionSpec/id", "value": NO_SUCH }]);
-    let (status, answer) = world.sim.control("POST", &format!("/objects/{base}"), &json!({ "patch": patch }));
-    assert_eq!(status, 200, "{answer}");
-    world.api.apply(&adopting("hand", &base));
-    rounds(&world, 3).await;
-    let (reason, message) = ready_message(&world, KINDS[0], "hand");
-    assert_eq!(reason, "AdoptionRefused");
-    assert!(message.contains(NO_SUCH) && message.contains("not that of Stripe"), "{message}");
+async fn an_object_of_another_spec_is_refused_whatever_its_kind() {
+    for made in MADE {
+        let (reason, message) = taken_over_with(made, made.3, NO_SUCH).await;
+        assert_eq!(reason, "AdoptionRefused", "{}: {message}", made.1);
+        assert!(message.contains(NO_SUCH) && message.contains("not that of"), "{}: {message}", made.1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_with_the_marker_of_another_cluster_is_refused_whatever_its_kind() {
+    for made in MADE {
+        let marker = format!("[aep-operator/v1 uid-9/{}/1 dev elsewhere/payments/theirs]", made.1);
+        let (reason, message) = taken_over_with(made, "/description", &marker).await;
+        assert_eq!(reason, "AdoptionRefused", "{}: {message}", made.1);
+        assert!(message.contains("payments/theirs in cluster elsewhere"), "{}: {message}", made.1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
