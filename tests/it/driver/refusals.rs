@@ -199,11 +199,11 @@ const MADE: [Made; 4] = [
 ];
 
 /// A chain made by hand, one value of one object changed, and everything taken over as far as it goes.
-async fn taken_over_with(made: Made, path: &str, value: &str) -> (String, String) {
+async fn taken_over_with(made: Made, place: &str, value: &str) -> (String, String) {
     let (kind, role, id, _) = made;
     let world = World::new().approving();
     let chain = Person::new(&world.aep()).chain().await.expect("a chain");
-    let patch = json!([{ "op": "add", "path": path, "value": value }]);
+    let patch = json!([{ "op": "add", "path": place, "value": value }]);
     let object = format!("/objects/{}", id(&chain));
     assert_eq!(world.sim.control("POST", &object, &json!({ "patch": patch })).0, 200, "{role}");
     let before = stored(&world, id(&chain));
