@@ -36,22 +36,15 @@ fn chains(count: usize, prefix: &str, platform: &str) -> Vec<Value> {
     (0..count).flat_map(chain).collect()
 }
 
-/// Works on every object at its own pace, many at once, until all are Ready. Returns when each became Ready.
+/// Works on every object at its own pace, many at once, until all are Ready but those that never will be. Returns when each became Ready.
 async fn settle(world: &World, process: &Process) -> BTreeMap<String, Duration> {
-    settle_all_but(FAILING, world, process).await
-}
-
-/// The same, while objects whose names begin so are worked on without an end.
-async fn settle_all_but(failing: &str, world: &World, process: &Process) -> BTreeMap<String, Duration> {
     let workers = Semaphore::new(WORKERS);
-    let all = || {
-        let named = |kind: &'static str| move |object: Value| (kind, text(&object, "/metadata/name"));
-        KINDS.into_iter().flat_map(move |kind| world.api.list(kind).into_iter().map(named(kind)))
-    };
-    let (fail, succeed): (Vec<_>, Vec<_>) = all().partition(|(_, name)| name.starts_with(failing));
+    let named = |kind: &'static str| move |object: Value| (kind, text(&object, "/metadata/name"));
+    let objects = KINDS.into_iter().flat_map(|kind| world.api.list(kind).into_iter().map(named(kind)));
+    let (failing, others): (Vec<_>, Vec<_>) = objects.partition(|(_, name)| name.starts_with(FAILING));
     tokio::select! {
-        times = work_on(succeed, world, process, &workers) => times,
-        times = work_on(fail, world, process, &workers), if !fail.is_empty() => panic!("became Ready: {times:?}"),
+        times = work_on(others, world, process, &workers) => times,
+        times = work_on(failing, world, process, &workers), if !failing.is_empty() => panic!("Ready: {times:?}"),
     }
 }
 
@@ -69,10 +62,10 @@ async fn work_on(
             let permit = workers.acquire().await;
             let ended = world.pass(process, kind, &name).await;
             drop(permit);
-            let uid = text(&world.api.get(kind, &name).unwrap_or_default(), "/metadata/uid");
             let pause = match ended {
-                // What waits for its parent is woken when that is Ready.
-                Pass::Ended(Err(obstacle)) if obstacle.retry_after.is_none() && name.starts_with(FAILING) => {
+                // What only waits for its parent would be woken by it, so it does not back off here.
+                Pass::Ended(Err(obstacle)) if name.starts_with(FAILING) => {
+                    let uid = text(&world.api.get(kind, &name).unwrap_or_default(), "/metadata/uid");
                     let failures = process.cx.memory.failures(&uid);
                     next_look(&obstacle, failures, process.cx.settings.drift_interval)
                 }

@@ -240,7 +240,7 @@ async fn applied_again(plan: Plan) -> Result<Vec<String>, String> {
 #[tokio::test(start_paused = true)]
 async fn a_flow_that_is_deleted_and_applied_again_reads_every_record_once_wherever_the_process_dies() {
     let clean = applied_again(Plan::Live).await.expect("a deletion without faults should end");
-    super::try_each(super::deaths(&clean, &Moment::ALL), async |plan| applied_again(plan).await).await;
+    super::try_each(super::deaths(&clean, &Moment::ALL), applied_again).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,6 @@ use aep_operator::api::PAUSED;
 use aep_operator::controller::inventory::Inventory;
 use serde_json::{Value, json};
 
-use super::harness::seen::escaped;
 use super::harness::{End, KINDS, Process, World, is_ready, text};
 use super::tape::Plan;
 use crate::support::by_hand::{Person, new_mapping};
@@ -196,13 +195,6 @@ async fn in_the_lake(person: &Person, role: &str, id: &str) -> Value {
     json!({ "title": raw["title"], "description": raw["description"], "definitions": raw["definitions"] })
 }
 
-/// Sets members of an object of Schema Registry or Catalog as another person would.
-fn set_in_the_lake(world: &World, id: &str, members: &Value) {
-    let path = format!("/objects/{}", escaped(id));
-    let (status, answer) = world.sim.control("POST", &path, &json!({ "set": members }));
-    assert_eq!(status, 200, "{answer}");
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_foreign_edit_of_each_managed_field_of_the_lake_is_put_back_by_the_slow_round() {
     let [base, source, mapping, flow] = quiet_chain();
@@ -216,7 +208,7 @@ async fn a_foreign_edit_of_each_managed_field_of_the_lake_is_put_back_by_the_slo
         ("field-group", "description", "PATCH /tenant/fieldgroups/{id}"),
         ("field-group", "definitions", "PATCH /tenant/fieldgroups/{id}"),
     ] {
-        let id = lake_id(&world, role);
+        let id = world.id_of(role);
         let before = in_the_lake(&person, role, &id).await;
         let mut theirs = json!("theirs");
         if member == "tags" {
@@ -232,7 +224,7 @@ async fn a_foreign_edit_of_each_managed_field_of_the_lake_is_put_back_by_the_slo
                 .and_then(|all| all.shift_remove("amount"))
                 .expect("a field");
         }
-        set_in_the_lake(&world, &id, &json!({ member: theirs }));
+        world.set_in_the_lake(&id, &json!({ member: theirs }));
         assert_ne!(in_the_lake(&person, role, &id).await, before, "{role} {member}: edited");
         let calls = slow_round(&world, &process, &mut inventory).await;
         let writes: Vec<_> = calls.iter().filter(|call| !call.starts_with("GET ")).collect();
@@ -244,12 +236,21 @@ async fn a_foreign_edit_of_each_managed_field_of_the_lake_is_put_back_by_the_slo
         );
     }
     // People may call a dataset what they like.
-    let data_set = lake_id(&world, "dataset");
-    set_in_the_lake(&world, &data_set, &json!({ "name": "theirs" }));
+    let data_set = world.id_of("dataset");
+    world.set_in_the_lake(&data_set, &json!({ "name": "theirs" }));
     let calls = slow_round(&world, &process, &mut inventory).await;
     assert!(calls.iter().all(|call| call.starts_with("GET ")), "{calls:?}");
     assert_eq!(in_the_lake(&person, "dataset", &data_set).await["name"], "theirs");
     assert!(KINDS.iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object)));
+}
+
+/// Somebody edits the object that plays a role.
+fn edit(world: &World, role: &str) {
+    match role {
+        "dataset" => world.set_in_the_lake(&world.id_of(role), &json!({ "tags": {} })),
+        "field-group" => world.set_in_the_lake(&world.id_of(role), &json!({ "description": "theirs" })),
+        _ => world.edit_upstream(role, &json!([{ "op": "add", "path": "/name", "value": "theirs" }])),
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,12 +263,7 @@ async fn an_edit_of_any_kind_is_only_told_where_spec_says_report() {
         ("IngestionFlow", "dataset"),
     ] {
         let (world, process, mut inventory) = World::kept(&chain).await;
-        let id = lake_id(&world, role);
-        match role {
-            "dataset" => set_in_the_lake(&world, &id, &json!({ "tags": {} })),
-            "field-group" => set_in_the_lake(&world, &id, &json!({ "description": "theirs" })),
-            _ => world.edit_upstream(role, &json!([{ "op": "add", "path": "/name", "value": "theirs" }])),
-        }
+        edit(&world, role);
         let calls = slow_round(&world, &process, &mut inventory).await;
         assert!(calls.iter().all(|call| call.starts_with("GET ")), "{role}: {calls:?}");
         let synced = world.condition(kind, "Synced");
@@ -285,14 +281,9 @@ async fn a_paused_object_of_any_kind_is_left_as_others_edited_it_until_the_pause
         ("IngestionFlow", "flow"),
     ] {
         let (world, process, mut inventory) = World::kept(&quiet_chain()).await;
-        let id = lake_id(&world, role);
         world.api.annotate(kind, "charges", PAUSED, "true");
         let _paused = world.pass(&process, kind, "charges").await;
-        if role == "field-group" {
-            set_in_the_lake(&world, &id, &json!({ "description": "theirs" }));
-        } else {
-            world.edit_upstream(role, &json!([{ "op": "add", "path": "/name", "value": "theirs" }]));
-        }
+        edit(&world, role);
         let calls = slow_round(&world, &process, &mut inventory).await;
         assert!(calls.iter().all(|call| call.starts_with("GET ")), "{kind}: {calls:?}");
         assert_eq!(world.condition(kind, "Paused")["status"], "True", "{kind}");
@@ -338,13 +329,11 @@ async fn a_reported_edit_is_said_once_and_never_put_back() {
 #[tokio::test(start_paused = true)]
 async fn what_others_do_in_the_lake_reaches_no_flow_and_tags_are_put_back_by_the_slow_round() {
     let (world, process, mut inventory) = World::kept(&quiet_chain()).await;
-    let data_set = lake_id(&world, "dataset");
-    let theirs = json!({ "set": { "tags": { "team": ["payments"] } } });
-    let (status, answer) = world.sim.control("POST", &format!("/objects/{data_set}"), &theirs);
-    assert_eq!(status, 200, "{answer}");
+    let data_set = world.id_of("dataset");
+    world.set_in_the_lake(&data_set, &json!({ "tags": { "team": ["payments"] } }));
     let person = Person::new(&world.aep());
     let schema = text(&world.api.get("IngestionMapping", "charges").unwrap_or_default(), "/status/schemaId");
-    let set = lake_id(&world, "mapping-set");
+    let set = world.id_of("mapping-set");
     let permit = person.session.permits(1).await.pop().expect("one permit was asked for");
     let rows = new_mapping(&schema, "data.currency");
     let put = person.session.put_mapping_set(permit, &person.gate, &set, &rows).await;
@@ -362,15 +351,6 @@ async fn what_others_do_in_the_lake_reaches_no_flow_and_tags_are_put_back_by_the
     assert_eq!(world.keep(&process, &mut inventory).await, Ok(End::Settled));
 }
 
-/// The id of the object of Schema Registry, Data Prep or Catalog that plays a role, as status names it.
-fn lake_id(world: &World, role: &str) -> String {
-    let objects = KINDS.iter().flat_map(|kind| world.api.list(kind));
-    let external =
-        objects.flat_map(|object| object["status"]["external"].as_array().cloned().unwrap_or_default());
-    let mut ids = external.filter(|external| external["role"] == role).map(|external| text(&external, "/id"));
-    ids.next().unwrap_or_default()
-}
-
 /// Flows of ours, and as many sources.
 const OURS: usize = 1_000;
 
@@ -379,7 +359,7 @@ async fn fleet() -> (World, Process, Inventory) {
     let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
     let others = json!({ "foreignConnections": 1_000, "destinationFlows": 1_000 });
     assert_eq!(world.sim.control("POST", "/seed", &others).0, 201);
-    let data_set = lake_id(&world, "dataset");
+    let data_set = world.id_of("dataset");
     for number in 1..OURS {
         let name = format!("f{number}");
         let flow = objects::flow(&name, &name, "charges", "unused");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aep_operator::controller::inventory::Inventory;
 use serde_json::{Value, json};
 
-use super::harness::seen::escaped;
+use super::harness::seen::path_of;
 use super::harness::{End, KINDS, World, is_ready, text};
 use super::tape::{Moment, Plan};
 use crate::support::objects::{self, ORGANIZATION, with};
@@ -19,20 +19,10 @@ fn chain(policy: &str) -> [Value; 4] {
     [base, source, mapping, with(flow, "/onUpstreamDeletion", json!(policy))]
 }
 
-/// The id of the object that plays a role, as the status of its owner names it.
-fn id_of(world: &World, role: &str) -> String {
-    let objects = KINDS.iter().flat_map(|kind| world.api.list(kind));
-    let external =
-        objects.flat_map(|object| object["status"]["external"].as_array().cloned().unwrap_or_default());
-    let mut ids = external.filter(|external| external["role"] == role).map(|external| text(&external, "/id"));
-    ids.next().unwrap_or_default()
-}
-
 /// Somebody deletes the object in Adobe's UI.
 fn delete_upstream(world: &World, role: &str) -> String {
-    let id = id_of(world, role);
-    let path = format!("/objects/{}", escaped(&id));
-    let (status, answer) = world.sim.control("DELETE", &path, &Value::Null);
+    let id = world.id_of(role);
+    let (status, answer) = world.sim.control("DELETE", &path_of(&id), &Value::Null);
     assert_eq!(status, 204, "{role}: {answer}");
     id
 }
@@ -262,7 +252,7 @@ fn sandbox(world: &World, change: &Value) {
 #[tokio::test(start_paused = true)]
 async fn an_access_label_hides_a_flow_and_nothing_is_made_in_its_place() {
     let hide = |world: &World, hidden: bool| {
-        let id = id_of(world, "flow");
+        let id = world.id_of("flow");
         let (status, _) = world.sim.control("POST", &format!("/objects/{id}"), &json!({ "hidden": hidden }));
         assert_eq!(status, 200);
     };

@@ -26,7 +26,6 @@ fn longer(xdm_type: &str) -> Value {
     with(mapping(), "/mappings", row)
 }
 
-/// Rounds until everything is Ready.
 /// The newest version of the mapping set, and the one that the flow uses.
 fn versions(world: &World) -> (Value, String) {
     let set = world.inventory("mappingSets").pop().unwrap_or_default();
@@ -39,11 +38,8 @@ fn versions(world: &World) -> (Value, String) {
 
 /// A colleague edits the mapping set in the UI, which makes a version.
 fn edit_rows_by_hand(world: &World) {
-    let id = world.inventory("mappingSets").pop().unwrap_or_default()["id"].clone();
     let rows = json!([{ "sourceType": "ATTRIBUTE", "source": "data.name", "destination": "_simtenant.x" }]);
-    let path = format!("/objects/{}", id.as_str().unwrap_or_default());
-    let (status, answer) = world.sim.control("POST", &path, &json!({ "set": { "mappings": rows } }));
-    assert_eq!(status, 200, "{answer}");
+    world.set_in_the_lake(&world.id_of("mapping-set"), &json!({ "mappings": rows }));
 }
 
 /// Times at which a PUT was sent.

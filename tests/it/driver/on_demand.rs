@@ -98,7 +98,7 @@ async fn a_token_starts_one_run_wherever_the_process_dies() {
     let clean = served_in_spite_of(Plan::Live).await.expect("a request without faults should be served");
     let posts = clean.iter().filter(|line| line.ends_with("POST /flowservice/runs")).count();
     assert_eq!(posts, 1, "{clean:#?}");
-    super::try_each(super::deaths(&clean, &Moment::ALL), async |plan| served_in_spite_of(plan).await).await;
+    super::try_each(super::deaths(&clean, &Moment::ALL), served_in_spite_of).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -188,19 +188,46 @@ fn adopting(name: &str, id: &str) -> Value {
     with(objects::base(name), "/adopt", json!({ "connectionId": id }))
 }
 
-/// An object of a chain made by hand: the kind that takes it over, its role, its id, and where its spec stands.
-type Made = (&'static str, &'static str, fn(&Chain) -> &String, &'static str);
+/// An object of a chain made by hand.
+struct Made {
+    /// The kind that takes it over.
+    kind: &'static str,
+    role: &'static str,
+    id: fn(&Chain) -> &String,
+    /// Where its spec stands, and what it has to be the spec of.
+    spec: (&'static str, &'static str),
+}
 
 const MADE: [Made; 4] = [
-    (KINDS[0], "connection", |chain| &chain.base, "/connectionSpec/id"),
-    (KINDS[1], "source-connection", |chain| &chain.source, "/connectionSpec/id"),
-    (KINDS[3], "target-connection", |chain| &chain.target, "/connectionSpec/id"),
-    (KINDS[3], "flow", |chain| &chain.flow, "/flowSpec/id"),
+    Made {
+        kind: KINDS[0],
+        role: "connection",
+        id: |chain| &chain.base,
+        spec: ("/connectionSpec/id", "Stripe"),
+    },
+    Made {
+        kind: KINDS[1],
+        role: "source-connection",
+        id: |chain| &chain.source,
+        spec: ("/connectionSpec/id", "Stripe"),
+    },
+    Made {
+        kind: KINDS[3],
+        role: "target-connection",
+        id: |chain| &chain.target,
+        spec: ("/connectionSpec/id", "the data lake"),
+    },
+    Made {
+        kind: KINDS[3],
+        role: "flow",
+        id: |chain| &chain.flow,
+        spec: ("/flowSpec/id", "a source that is read over REST"),
+    },
 ];
 
 /// A chain made by hand, one value of one object changed, and everything taken over as far as it goes.
-async fn taken_over_with(made: Made, place: &str, value: &str) -> (String, String) {
-    let (kind, role, id, _) = made;
+async fn taken_over_with(made: &Made, place: &str, value: &str) -> (String, String) {
+    let Made { kind, role, id, .. } = *made;
     let world = World::new().approving();
     let chain = Person::new(&world.aep()).chain().await.expect("a chain");
     let patch = json!([{ "op": "add", "path": place, "value": value }]);
@@ -215,20 +242,22 @@ async fn taken_over_with(made: Made, place: &str, value: &str) -> (String, Strin
 
 #[tokio::test(start_paused = true)]
 async fn an_object_of_another_spec_is_refused_whatever_its_kind() {
-    for made in MADE {
-        let (reason, message) = taken_over_with(made, made.3, NO_SUCH).await;
-        assert_eq!(reason, "AdoptionRefused", "{}: {message}", made.1);
-        assert!(message.contains(NO_SUCH) && message.contains("not that of"), "{}: {message}", made.1);
+    for made in &MADE {
+        let (place, of) = made.spec;
+        let (reason, message) = taken_over_with(made, place, NO_SUCH).await;
+        assert_eq!(reason, "AdoptionRefused", "{}: {message}", made.role);
+        let said = format!("not that of {of}");
+        assert!(message.contains(NO_SUCH) && message.contains(&said), "{}: {message}", made.role);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_object_with_the_marker_of_another_cluster_is_refused_whatever_its_kind() {
-    for made in MADE {
-        let marker = format!("[aep-operator/v1 uid-9/{}/1 dev elsewhere/payments/theirs]", made.1);
+    for made in &MADE {
+        let marker = format!("[aep-operator/v1 uid-9/{}/1 dev elsewhere/payments/theirs]", made.role);
         let (reason, message) = taken_over_with(made, "/description", &marker).await;
-        assert_eq!(reason, "AdoptionRefused", "{}: {message}", made.1);
-        assert!(message.contains("payments/theirs in cluster elsewhere"), "{}: {message}", made.1);
+        assert_eq!(reason, "AdoptionRefused", "{}: {message}", made.role);
+        assert!(message.contains("payments/theirs in cluster elsewhere"), "{}: {message}", made.role);
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 mod interrupted;
 
+use super::harness::seen::path_of;
 use super::harness::{End, Pass, Process, World, is_ready, text};
 use super::tape::Plan;
 use crate::support::objects::{self, ORGANIZATION, with};
@@ -89,13 +90,8 @@ fn source_id(world: &World, name: &str) -> String {
 
 /// The documents of the live objects that play a role for the flow.
 fn live(world: &World, role: &str) -> Vec<Value> {
-    let plays = |object: &&Value| {
-        object["markers"].as_array().into_iter().flatten().any(|marker| marker["role"] == role)
-    };
-    let objects = world.all_upstream();
-    let documents = objects.iter().filter(plays).map(|object| {
-        let path = format!("/objects/{}", text(object, "/id"));
-        world.sim.control("GET", &path, &Value::Null).1["doc"].clone()
+    let documents = world.playing(role).into_iter().map(|object| {
+        world.sim.control("GET", &path_of(&text(&object, "/id")), &Value::Null).1["doc"].clone()
     });
     documents.collect()
 }

@@ -8,9 +8,9 @@ use super::{KINDS, World, text};
 use crate::support::objects;
 use crate::support::world::condition;
 
-/// An id as it is written in a path: those of Schema Registry are URLs.
-pub fn escaped(id: &str) -> String {
-    id.replace(':', "%3A").replace('/', "%2F")
+/// The path of an object at the simulator's controls; ids of Schema Registry are URLs.
+pub fn path_of(id: &str) -> String {
+    format!("/objects/{}", id.replace(':', "%3A").replace('/', "%2F"))
 }
 
 impl World {
@@ -72,25 +72,41 @@ impl World {
         owned
     }
 
+    /// Everything upstream whose marker says that it plays a role.
+    pub fn playing(&self, role: &str) -> Vec<Value> {
+        let mut objects = self.all_upstream();
+        objects.retain(|object| {
+            object["markers"].as_array().into_iter().flatten().any(|marker| marker["role"] == role)
+        });
+        objects
+    }
+
     /// The stored document of the upstream object that plays a role.
     pub fn upstream(&self, role: &str) -> Value {
-        let objects = self.all_upstream();
-        let plays = |object: &&Value| {
-            object["markers"].as_array().into_iter().flatten().any(|marker| marker["role"] == role)
-        };
-        let id =
-            objects.iter().find(plays).map(|object| object["id"].as_str().unwrap_or_default().to_owned());
-        let path = format!("/objects/{}", id.unwrap_or_default());
-        let (_, object) = self.sim.control("GET", &path, &Value::Null);
-        object
+        let id = self.playing(role).first().map(|object| text(object, "/id")).unwrap_or_default();
+        self.sim.control("GET", &path_of(&id), &Value::Null).1
+    }
+
+    /// The id of the object that plays a role, as the status of its owner names it.
+    pub fn id_of(&self, role: &str) -> String {
+        let objects = KINDS.iter().flat_map(|kind| self.api.list(kind));
+        let external =
+            objects.flat_map(|object| object["status"]["external"].as_array().cloned().unwrap_or_default());
+        let mut ids =
+            external.filter(|external| external["role"] == role).map(|external| text(&external, "/id"));
+        ids.next().unwrap_or_default()
     }
 
     /// Edits the upstream object that plays a role, as a person in Adobe's UI would.
     pub fn edit_upstream(&self, role: &str, patch: &Value) {
-        let object = self.upstream(role);
-        let id = object["summary"]["id"].as_str().unwrap_or_default();
-        let (status, answer) =
-            self.sim.control("POST", &format!("/objects/{id}"), &json!({ "patch": patch }));
+        let id = text(&self.upstream(role), "/summary/id");
+        let (status, answer) = self.sim.control("POST", &path_of(&id), &json!({ "patch": patch }));
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Sets members of an object of Schema Registry, Data Prep or Catalog, as another person would.
+    pub fn set_in_the_lake(&self, id: &str, members: &Value) {
+        let (status, answer) = self.sim.control("POST", &path_of(id), &json!({ "set": members }));
         assert_eq!(status, 200, "{answer}");
     }
 

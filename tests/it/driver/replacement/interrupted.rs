@@ -83,8 +83,7 @@ async fn an_automatic_replacement_with_full_history_ends_wherever_its_process_di
 #[tokio::test(start_paused = true)]
 async fn a_replacement_that_is_reverted_at_any_exchange_ends_with_one_flow_on_the_former_source() {
     let clean = replace_under(MANUAL, Plan::Live).await.expect("a replacement without faults should end");
-    try_each(notices(&clean).chain(deaths(&clean, &[Moment::Executed])), async |plan| revert_at(plan).await)
-        .await;
+    try_each(notices(&clean).chain(deaths(&clean, &[Moment::Executed])), revert_at).await;
 }
 
 async fn revert_at(plan: Plan) -> Result<(), String> {
@@ -141,8 +140,7 @@ async fn give_up_under(made: usize, plan: Plan) -> Result<Vec<String>, String> {
 #[tokio::test(start_paused = true)]
 async fn a_chain_deleted_in_the_midst_of_a_replacement_leaves_nothing_behind() {
     let clean = replace_under(AUTOMATIC, Plan::Live).await.expect("a replacement without faults should end");
-    try_each(notices(&clean).chain(deaths(&clean, &[Moment::Executed])), async |plan| delete_at(plan).await)
-        .await;
+    try_each(notices(&clean).chain(deaths(&clean, &[Moment::Executed])), delete_at).await;
 }
 
 async fn delete_at(plan: Plan) -> Result<(), String> {
@@ -182,7 +180,7 @@ fn delete_all(api: &ApiServer) {
 #[tokio::test(start_paused = true)]
 async fn a_flow_that_adobe_refuses_leaves_the_former_one_at_work_wherever_its_process_dies() {
     let clean = refused_under(Plan::Live).await.expect("a refusal should end");
-    try_each(deaths(&clean, &[Moment::Executed]), async |plan| refused_under(plan).await).await;
+    try_each(deaths(&clean, &[Moment::Executed]), refused_under).await;
 }
 
 async fn refused_under(plan: Plan) -> Result<Vec<String>, String> {
