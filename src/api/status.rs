@@ -116,6 +116,23 @@ pub struct Pending {
 }
 
 #[cfg(test)]
+impl ExternalObject {
+    /// An object of that role and id, for tests to which the rest does not matter.
+    pub(crate) fn example(role: Role, id: &str) -> Self {
+        Self {
+            role,
+            id: id.to_owned(),
+            etag: None,
+            state: None,
+            organization: "o".to_owned(),
+            sandbox: "dev".to_owned(),
+            sandbox_id: None,
+            adopted: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

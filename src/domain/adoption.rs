@@ -105,16 +105,7 @@ mod tests {
 
     #[test]
     fn status_tells_what_was_adopted_when_the_intent_was_lost() {
-        let recorded = |adopted| ExternalObject {
-            role: Role::Flow,
-            id: "f".into(),
-            etag: None,
-            state: None,
-            organization: "o".into(),
-            sandbox: "dev".into(),
-            sandbox_id: None,
-            adopted,
-        };
+        let recorded = |adopted| ExternalObject { adopted, ..ExternalObject::example(Role::Flow, "f") };
         assert_eq!(adopted(None, [&recorded(Some(true))]), BTreeMap::from([(Role::Flow, "f".to_owned())]));
         assert_eq!(adopted(None, [&recorded(None)]), BTreeMap::new());
     }

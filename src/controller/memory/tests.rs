@@ -47,7 +47,7 @@ fn an_object_is_untouched_only_when_this_process_knows_all_that_happened_to_it()
     assert!(!memory.is_untouched("new", Role::Flow, Some("foreign")), "another process claimed it");
     memory.note_claim("new", "own");
     assert!(memory.is_untouched("new", Role::Flow, Some("own")));
-    memory.note_sent("new", Role::Flow, Sent::Created(object("f")));
+    memory.note_sent("new", Role::Flow, Sent::Created(ExternalObject::example(Role::Flow, "f")));
     memory.settle("new", |_| Some("f".to_owned()));
     assert!(!memory.is_untouched("new", Role::Flow, Some("own")), "it existed once");
 }
@@ -65,9 +65,12 @@ fn success_and_a_new_generation_each_end_a_row_of_failures() {
 #[test]
 fn an_id_that_status_does_not_hold_is_not_forgotten() {
     let memory = Memory::default();
-    memory.note_sent("u", Role::Flow, Sent::Created(object("mine")));
+    memory.note_sent("u", Role::Flow, Sent::Created(ExternalObject::example(Role::Flow, "mine")));
     memory.settle("u", |_| Some("another".to_owned()));
-    assert_eq!(memory.sent("u", Role::Flow), Some(Sent::Created(object("mine"))));
+    assert_eq!(
+        memory.sent("u", Role::Flow),
+        Some(Sent::Created(ExternalObject::example(Role::Flow, "mine")))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,17 +108,4 @@ async fn the_run_of_another_process_is_in_doubt_from_the_first_sight_of_its_clai
     assert_eq!(memory.run_sent("u", "foreign"), RunSent::Unknown(seen));
     tokio::time::advance(GRACE).await;
     assert_eq!(memory.run_sent("u", "foreign"), RunSent::Unknown(seen));
-}
-
-fn object(id: &str) -> ExternalObject {
-    ExternalObject {
-        role: Role::Flow,
-        id: id.into(),
-        etag: None,
-        state: None,
-        organization: "o".into(),
-        sandbox: "dev".into(),
-        sandbox_id: None,
-        adopted: None,
-    }
 }

@@ -323,26 +323,15 @@ mod record {
     use crate::api::status::ExternalObject;
     use crate::domain::intent::{Claim, Intent};
 
-    fn object(role: Role, id: &str) -> ExternalObject {
-        ExternalObject {
-            role,
-            id: id.into(),
-            etag: None,
-            state: None,
-            organization: "o".into(),
-            sandbox: "dev".into(),
-            sandbox_id: None,
-            adopted: None,
-        }
-    }
-
     fn claim(incarnation: u32, key: &str) -> Claim {
         Claim { incarnation, key: key.into(), ..Claim::default() }
     }
 
     fn intent() -> Intent {
-        let previous = [(Role::TargetConnection, "t1", "d"), (Role::Flow, "f1", "s1")]
-            .map(|(role, id, key)| (role, Previous { object: object(role, id), claim: claim(1, key) }));
+        let previous =
+            [(Role::TargetConnection, "t1", "d"), (Role::Flow, "f1", "s1")].map(|(role, id, key)| {
+                (role, Previous { object: ExternalObject::example(role, id), claim: claim(1, key) })
+            });
         let mut intent = Intent::blank("u", Timestamp::UNIX_EPOCH);
         intent.roles =
             BTreeMap::from([(Role::TargetConnection, claim(2, "d")), (Role::Flow, claim(2, "s2"))]);
@@ -362,7 +351,8 @@ mod record {
     }
 
     fn parted(objects: &[(Role, &str)]) -> Vec<(Role, String)> {
-        let mut external = objects.iter().map(|(role, id)| (*role, object(*role, id))).collect();
+        let mut external =
+            objects.iter().map(|(role, id)| (*role, ExternalObject::example(*role, id))).collect();
         part(&mut external, Some(&intent()));
         external.into_iter().map(|(role, object)| (role, object.id)).collect()
     }
@@ -387,7 +377,8 @@ mod record {
                 (Role::TargetConnection, "t2"),
                 (Role::PreviousTargetConnection, "t1"),
             ];
-            let mut external = objects.into_iter().map(|(role, id)| (role, object(role, id))).collect();
+            let mut external =
+                objects.into_iter().map(|(role, id)| (role, ExternalObject::example(role, id))).collect();
             part(&mut external, Some(&intent));
             let ids: Vec<_> =
                 external.into_iter().map(|(role, object)| (role, object.role, object.id)).collect();
@@ -399,22 +390,24 @@ mod record {
     #[test]
     fn a_replacement_whose_claim_was_lost_is_seen_in_status() {
         let status = [(Role::PreviousFlow, "f1"), (Role::TargetConnection, "t2")];
-        let external = status.into_iter().map(|(role, id)| (role, object(role, id))).collect();
+        let external =
+            status.into_iter().map(|(role, id)| (role, ExternalObject::example(role, id))).collect();
         let intent = recovered(&external, "u", Timestamp::UNIX_EPOCH).expect("a claim");
         let record = intent.replacement.expect("a record");
         assert!(record.is_recovered());
-        assert_eq!(record.previous[&Role::Flow].object, object(Role::Flow, "f1"));
-        let whole = [(Role::Flow, object(Role::Flow, "f1"))].into_iter().collect();
+        assert_eq!(record.previous[&Role::Flow].object, ExternalObject::example(Role::Flow, "f1"));
+        let whole = [(Role::Flow, ExternalObject::example(Role::Flow, "f1"))].into_iter().collect();
         assert_eq!(recovered(&whole, "u", Timestamp::UNIX_EPOCH), None);
     }
 
     #[test]
     fn a_source_is_in_use_until_the_flow_on_it_is_gone() {
-        let before = [object(Role::Flow, "f1")];
+        let before = [ExternalObject::example(Role::Flow, "f1")];
         assert_eq!(sources_in_use(&before, &intent()), ["s2", "s1"]);
-        let meanwhile = [object(Role::PreviousFlow, "f1"), object(Role::Flow, "f2")];
+        let meanwhile =
+            [ExternalObject::example(Role::PreviousFlow, "f1"), ExternalObject::example(Role::Flow, "f2")];
         assert_eq!(sources_in_use(&meanwhile, &intent()), ["s2", "s1"]);
-        let after = [object(Role::Flow, "f2")];
+        let after = [ExternalObject::example(Role::Flow, "f2")];
         assert_eq!(sources_in_use(&after, &intent()), ["s2"]);
     }
 
