@@ -13,6 +13,8 @@ pub enum Role {
     Connection,
     /// A connection that only tries a new key.
     Probe,
+    /// A source connection whose base connection was lost: another one has taken its place, and it goes when no flow reads it any more.
+    FormerSourceConnection,
     /// A Flow Service source connection.
     SourceConnection,
     /// A Schema Registry field group.
@@ -41,6 +43,7 @@ impl Role {
         match self {
             Self::Connection => "connection",
             Self::Probe => "probe",
+            Self::FormerSourceConnection => "former-source-connection",
             Self::SourceConnection => "source-connection",
             Self::FieldGroup => "field-group",
             Self::Schema => "schema",
@@ -63,9 +66,10 @@ impl fmt::Display for Role {
 
 impl Role {
     /// All roles, in the order of creation: deletion goes the other way. What is replaced counts as older than what replaces it.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Connection,
         Self::Probe,
+        Self::FormerSourceConnection,
         Self::SourceConnection,
         Self::FieldGroup,
         Self::Schema,
@@ -88,10 +92,16 @@ impl Role {
         }
     }
 
-    /// The role without regard to a replacement: what markers say.
+    /// The role of an object of this role that has outlived what it is bound to.
+    pub fn former(self) -> Option<Self> {
+        (self == Self::SourceConnection).then_some(Self::FormerSourceConnection)
+    }
+
+    /// The role without regard to what takes or took an object's place: what markers say.
     #[must_use]
     pub fn present(self) -> Self {
         match self {
+            Self::FormerSourceConnection => Self::SourceConnection,
             Self::PreviousDataset => Self::Dataset,
             Self::PreviousTargetConnection => Self::TargetConnection,
             Self::PreviousFlow => Self::Flow,
@@ -111,7 +121,12 @@ impl Role {
 
     /// Whether the object is being replaced.
     pub fn is_previous(self) -> bool {
-        self != self.present()
+        matches!(self, Self::PreviousDataset | Self::PreviousTargetConnection | Self::PreviousFlow)
+    }
+
+    /// Whether the object has outlived what it is bound to.
+    pub fn is_former(self) -> bool {
+        self == Self::FormerSourceConnection
     }
 }
 

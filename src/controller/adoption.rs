@@ -38,7 +38,7 @@ pub struct Named {
 pub fn field(role: Role) -> &'static str {
     match role {
         Role::Connection | Role::Probe => "spec.adopt.connectionId",
-        Role::SourceConnection => "spec.adopt.sourceConnectionId",
+        Role::SourceConnection | Role::FormerSourceConnection => "spec.adopt.sourceConnectionId",
         Role::FieldGroup | Role::Schema => "spec.targetSchema.managed.adopt",
         Role::MappingSet => "spec.adopt.mappingSetId",
         Role::Dataset | Role::PreviousDataset => "spec.dataset.managed.adopt.id",

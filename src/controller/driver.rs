@@ -222,15 +222,20 @@ impl<K: Managed> Pass<'_, K> {
                 self.object.complete(refs, role, object).await?;
             }
             self.note_taken(role, &site.sandbox);
-            let shape = self.shape(refs, desired);
-            let drift = self
-                .objects
-                .get(&role)
-                .map(|object| self.object.drift(&shape, role, object))
-                .unwrap_or_default();
-            self.standings.insert(role, Standing::Owned { drift });
+            let standing = self.standing_of(role, refs, desired);
+            self.standings.insert(role, standing);
         }
         Ok(())
+    }
+
+    /// Where an object stands that was observed.
+    fn standing_of(&self, role: Role, refs: &K::Refs, desired: &K::Desired) -> Standing {
+        let Some(object) = self.objects.get(&role) else { return Standing::owned() };
+        let shape = self.shape(refs, desired);
+        match self.object.outlived(&shape, object) {
+            Some(why) => Standing::Outlived(why),
+            None => Standing::Owned { drift: self.object.drift(&shape, role, object) },
+        }
     }
 
     /// An id in status is no proof of ownership: it may have been edited, or restored into another cluster.
@@ -305,6 +310,8 @@ impl<K: Managed> Pass<'_, K> {
                 self.refuse_new_pair(obstacle, refs, hash).await?;
             }
             Step::Lost(role, id) => self.lose(role, &id, refs, desired, hash).await?,
+            Step::Supersede(role, why) => self.supersede(role, &why, refs, hash).await?,
+            Step::Retire(role) => self.retire(role, K::site(refs)).await?,
             other => self.act_in_replacement(other, refs, desired, hash).await?,
         }
         Ok(true)

@@ -1,4 +1,4 @@
-//! What upstream no longer shows: first whether it is certainly gone, then what is done about it.
+//! What upstream no longer shows, or has outlived what it is bound to: first whether that is certain, then what is done about it.
 //!
 //! A 404 proves nothing. An access label hides a flow from reads, a lost role hides everything, a reset sandbox is another sandbox, and
 //! lists and reads lag. So nothing is made again, and nothing is released, before all of that is ruled out.
@@ -17,12 +17,19 @@ use crate::aep::Presence;
 use crate::api::condition::{ConditionType, Reason};
 use crate::api::policy::DriftPolicy;
 use crate::api::role::Role;
+use crate::api::status::ExternalObject;
 use crate::cluster::events::Severity;
 use crate::domain::approval::{self, Action};
 use crate::domain::intent::{Claim, Intent};
 use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::plan::Standing;
 
+/// Why nothing is made in the place of an object that spec names.
+const NAMED: &str =
+    "spec.adopt names it, so nothing is made in its place: remove that field to have a new one made";
+/// Why nothing is made where differences are only reported.
+const REPORTED: &str =
+    "driftPolicy is Report, so nothing is made in its place: set it to Correct, or delete this object";
 /// The next look at what may be gone is not sooner than this.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -45,11 +52,7 @@ impl<K: Managed> Pass<'_, K> {
             ));
         }
         if self.object.adopts(role, &self.objects).is_some() {
-            return Err(gone(
-                role,
-                id,
-                "spec.adopt names it, so nothing is made in its place: remove that field to have a new one made",
-            ));
+            return Err(gone(role, id, NAMED));
         }
         match self.object.when_lost(&self.shape(refs, desired), role) {
             WhenLost::Say(obstacle) => Err(obstacle),
@@ -57,11 +60,9 @@ impl<K: Managed> Pass<'_, K> {
                 self.lost.insert(role, id.to_owned());
                 Ok(())
             }
-            WhenLost::Create if self.object.drift_policy() == DriftPolicy::Report => Err(gone(
-                role,
-                id,
-                "driftPolicy is Report, so nothing is made in its place: set it to Correct, or delete this object",
-            )),
+            WhenLost::Create if self.object.drift_policy() == DriftPolicy::Report => {
+                Err(gone(role, id, REPORTED))
+            }
             WhenLost::Create => self.create_again(role, id, refs, desired, hash).await,
         }
     }
@@ -84,9 +85,24 @@ impl<K: Managed> Pass<'_, K> {
             ];
             self.shape(refs, desired).require_approval(Action::Recreate, &format!("{role} {id}"), &lines)?;
         }
+        let claim = Claim { replaces: Some(id.to_owned()), ..Claim::default() };
+        let note = format!("the {role} {id} was deleted upstream: another one is made in its place");
+        self.claim_another(role, claim, refs, hash, note).await
+    }
+
+    /// Claims another object in a role, under a number that nothing ever had.
+    async fn claim_another(
+        &mut self,
+        role: Role,
+        claim: Claim,
+        refs: &K::Refs,
+        hash: &str,
+        note: String,
+    ) -> Result<(), Obstacle> {
         let mut intent = self.intent.clone().unwrap_or_else(|| Intent::blank(&self.uid, self.now()));
         let incarnation = intent.next_incarnation();
-        intent.roles.insert(role, Claim { incarnation, replaces: Some(id.to_owned()), ..Claim::default() });
+        let outlived = intent.roles.get(&role).and_then(|standing| standing.former.clone());
+        intent.roles.insert(role, Claim { incarnation, former: claim.former.or(outlived), ..claim });
         self.intent = Some(intent);
         self.external.remove(&role);
         self.adopted.remove(&role);
@@ -95,8 +111,70 @@ impl<K: Managed> Pass<'_, K> {
         self.standings.insert(role, Standing::Unsent);
         self.settled = false;
         self.write_claim(refs, hash, None).await?;
-        let note = format!("the {role} {id} was deleted upstream: another one is made in its place");
         self.events.push((Severity::Warning, Reason::Recreated, note));
+        Ok(())
+    }
+
+    /// Claims another object in the place of one that can never again be what it is for. That one stays as long as something uses it.
+    pub(super) async fn supersede(
+        &mut self,
+        role: Role,
+        why: &str,
+        refs: &K::Refs,
+        hash: &str,
+    ) -> Result<(), Obstacle> {
+        let refused = |what: &str| Err(Obstacle::new(Class::Gone, Reason::Gone, format!("{why}; {what}")));
+        if self.object.adopts(role, &self.objects).is_some() {
+            return refused(NAMED);
+        }
+        if self.object.drift_policy() == DriftPolicy::Report {
+            return refused(REPORTED);
+        }
+        let (Some(becomes), Some(outlived)) = (role.former(), self.external.get(&role).cloned()) else {
+            return Err(Obstacle::bug(format!("a {role} cannot be outlived")));
+        };
+        self.retire(becomes, K::site(refs)).await?;
+        if self.external.contains_key(&becomes) {
+            return self.supersede_again(role, &outlived.id, why, refs, hash).await;
+        }
+        let claim = Claim { former: Some(outlived.clone()), ..Claim::default() };
+        let note =
+            format!("{why}: another one is made in its place, and it is deleted when no flow reads it");
+        self.external.insert(becomes, ExternalObject { role: becomes, ..outlived });
+        self.claim_another(role, claim, refs, hash, note).await
+    }
+
+    /// The same while the one before it still waits for its flow, which has not begun to move, or moves to this one.
+    async fn supersede_again(
+        &mut self,
+        role: Role,
+        id: &str,
+        why: &str,
+        refs: &K::Refs,
+        hash: &str,
+    ) -> Result<(), Obstacle> {
+        if self.object.is_in_use(self.cx, id).await? {
+            let message = format!("{why}; another one is made when its IngestionFlow has moved to it");
+            // The flow moves to nothing that is not Ready.
+            return Err(Obstacle { usable: true, ..Obstacle::blocked(Reason::Gone, message) });
+        }
+        self.delete(role, K::site(refs)).await?;
+        let note = format!("{why}: another one is made in its place");
+        self.claim_another(role, Claim::default(), refs, hash, note).await
+    }
+
+    /// Deletes an object whose place another one has taken, unless something still uses it.
+    pub(super) async fn retire(&mut self, role: Role, site: &Site) -> Result<(), Obstacle> {
+        let Some(id) = self.external.get(&role).map(|object| object.id.clone()) else { return Ok(()) };
+        if self.object.is_in_use(self.cx, &id).await? {
+            self.kept.insert(role);
+            return Ok(());
+        }
+        // What took its place works, whatever becomes of it.
+        self.delete(role, site).await.map_err(|obstacle| Obstacle { usable: true, ..obstacle })?;
+        if self.kept.contains(&role) {
+            self.external.remove(&role);
+        }
         Ok(())
     }
 

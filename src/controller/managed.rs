@@ -125,6 +125,15 @@ pub trait Managed: Kind {
         WhenLost::Create
     }
 
+    /// Why an observed object can never again be what it is for, so that another one has to take its place.
+    fn outlived(&self, _shape: &Shape<'_, Self>, _object: &Object) -> Option<String> {
+        None
+    }
+    /// Whether custom resources still use an object whose place another one has taken.
+    fn is_in_use(&self, _cx: &Context, _id: &str) -> impl Future<Output = Result<bool, Obstacle>> + Send {
+        std::future::ready(Ok(false))
+    }
+
     /// Whether spec lets the object's flow run.
     fn runs(&self) -> bool {
         true

@@ -22,7 +22,7 @@ use crate::cluster::claim::is_claimed;
 use crate::cluster::events::Severity;
 use crate::domain::adoption::adopted;
 use crate::domain::drift::Drift;
-use crate::domain::intent::{Claim, Intent};
+use crate::domain::intent::{Claim, Intent, set_aside};
 use crate::domain::marker::Marker;
 use crate::domain::outcome::Obstacle;
 use crate::domain::plan::{ClaimState, Facts, RoleFacts, Standing};
@@ -51,7 +51,7 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) objects: BTreeMap<Role, Object>,
     /// Roles whose POST may have been sent before this pass, by this process or another.
     pub(super) doubtful: BTreeSet<Role>,
-    /// Roles whose object a deletion leaves upstream, because something still uses it.
+    /// Roles whose object stays upstream, because something still uses it.
     pub(super) kept: BTreeSet<Role>,
     /// Roles patched in this pass.
     pub(super) patched: BTreeSet<Role>,
@@ -117,6 +117,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             .map(|common| common.external.iter().map(|external| (external.role, external.clone())).collect());
         let mut external: External = external.unwrap_or_default();
         replacement::part(&mut external, intent.as_ref());
+        set_aside(&mut external, intent.as_ref());
         // What was lost and is made again: status still names it until the new id is recorded.
         external.retain(|role, object| {
             intent.as_ref().and_then(|intent| intent.replaces(*role)) != Some(object.id.as_str())
@@ -241,6 +242,7 @@ impl<'a, K: Managed> Pass<'a, K> {
             drift_policy: if self.settled { self.object.drift_policy() } else { DriftPolicy::Correct },
             misplaced: self.replacing.proposal.is_some(),
             replacement: self.replacement(),
+            former: self.external.keys().copied().find(|role| role.is_former() && !self.kept.contains(role)),
         }
     }
 
@@ -284,6 +286,7 @@ impl<'a, K: Managed> Pass<'a, K> {
                 claimed.unwrap_or_else(|| self.object.upstream_name(role))
             }),
             replaces: standing.and_then(|claim| claim.replaces.clone()),
+            former: standing.and_then(|claim| claim.former.clone()),
         }
     }
 

@@ -136,6 +136,7 @@ impl<K: Managed> Pass<'_, K> {
                 drift_policy: self.object.drift_policy(),
                 misplaced: false,
                 replacement: None,
+                former: None,
             };
             match plan(&facts) {
                 Step::Release => break,

@@ -168,7 +168,7 @@ fn on_selected<K: Managed, P: Kind>(
     })
 }
 
-/// Wakes the objects of `K` that wait to go when a dependent of kind `D` in their namespace is going.
+/// Wakes the objects of `K` that wait to go, or to let go of what they outlived, when a dependent of kind `D` in their namespace is going.
 pub(super) fn on_dependent<K: Managed, D: Kind>(
     controller: Controller<Guarded<K>>,
     cx: &Arc<Context>,
@@ -182,10 +182,15 @@ pub(super) fn on_dependent<K: Managed, D: Kind>(
         let going = dependent.metadata.deletion_timestamp.is_some()
             || dependent.annotations().get(INTENT).is_some_and(replaced);
         let namespace = dependent.namespace();
-        matching(&store, |object| {
-            going && object.namespace() == namespace && object.meta().deletion_timestamp.is_some()
-        })
+        matching(&store, |object| going && object.namespace() == namespace && is_waiting(object))
     })
+}
+
+/// Whether the object is being deleted, or has something to delete once nothing uses it.
+fn is_waiting<K: Managed>(object: &Guarded<K>) -> bool {
+    let status = object.0.as_ref().ok().and_then(K::status);
+    let external = status.map(|status| K::common(status).external.as_slice()).unwrap_or_default();
+    object.meta().deletion_timestamp.is_some() || external.iter().any(|object| object.role.is_former())
 }
 
 /// Wakes the objects of `K` that use a changed Secret; only metadata is watched, so no Secret's bytes are ever held. Where only Secrets

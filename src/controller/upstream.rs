@@ -45,7 +45,7 @@ pub async fn search(site: &Site, role: Role, key: &str) -> Result<Vec<Candidate>
             session.list::<model::Connection>(&Filter::all().equal("connectionSpec.id", key)).await?,
             Object::Connection,
         ),
-        Role::SourceConnection => all(
+        Role::SourceConnection | Role::FormerSourceConnection => all(
             session.list::<model::SourceConnection>(&Filter::all().equal("baseConnectionId", key)).await?,
             Object::SourceConnection,
         ),
@@ -84,7 +84,7 @@ pub async fn list(session: &Session, role: Role) -> Result<Vec<Object>, Obstacle
         Role::Connection | Role::Probe => {
             all(session.list::<model::Connection>(&stripe).await?, Object::Connection)
         }
-        Role::SourceConnection => {
+        Role::SourceConnection | Role::FormerSourceConnection => {
             all(session.list::<model::SourceConnection>(&stripe).await?, Object::SourceConnection)
         }
         Role::FieldGroup => all(session.list_resources(ResourceKind::FieldGroup).await?, Object::Resource),
@@ -114,7 +114,7 @@ pub async fn read(
     let session = &site.session;
     Ok(match role {
         Role::Connection | Role::Probe => session.get::<model::Connection>(id).await?.map(Object::Connection),
-        Role::SourceConnection => {
+        Role::SourceConnection | Role::FormerSourceConnection => {
             session.get::<model::SourceConnection>(id).await?.map(Object::SourceConnection)
         }
         Role::TargetConnection | Role::PreviousTargetConnection => {
@@ -188,7 +188,9 @@ pub async fn delete(
     }
     let deleted = match role {
         Role::Connection | Role::Probe => session.delete::<model::Connection>(gate, id).await,
-        Role::SourceConnection => session.delete::<model::SourceConnection>(gate, id).await,
+        Role::SourceConnection | Role::FormerSourceConnection => {
+            session.delete::<model::SourceConnection>(gate, id).await
+        }
         Role::TargetConnection | Role::PreviousTargetConnection => {
             session.delete::<model::TargetConnection>(gate, id).await
         }

@@ -88,7 +88,7 @@ fn in_use(role: Role, id: &str, users: &[User]) -> Obstacle {
 
 /// What lists show as users of an object.
 async fn users(site: &Site, role: Role, id: &str) -> Result<Vec<User>, Obstacle> {
-    Ok(match role {
+    Ok(match role.present() {
         Role::Connection => search(site, Role::SourceConnection, id).await?,
         Role::SourceConnection => search(site, Role::Flow, id).await?,
         Role::Dataset => {

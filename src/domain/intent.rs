@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::replacement::Record;
 use crate::api::role::Role;
+use crate::api::status::ExternalObject;
 
 /// What a custom resource is about to create upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +101,9 @@ pub struct Claim {
     /// Id of the object that upstream lost and in whose place this one is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
+    /// The object that outlived what it is bound to, and in whose place this one is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<ExternalObject>,
 }
 
 impl Intent {
@@ -152,6 +156,29 @@ impl Intent {
     }
 }
 
+/// Gives each object that was outlived the role that the claim says, since status may tell another one: the claim of what takes its place
+/// is written before the status, and may have failed.
+pub fn set_aside(external: &mut BTreeMap<Role, ExternalObject>, intent: Option<&Intent>) {
+    let lost = external.is_empty();
+    for (role, becomes) in Role::ALL.into_iter().filter_map(|role| Some((role, role.former()?))) {
+        let claimed = intent.and_then(|intent| intent.roles.get(&role)?.former.as_ref());
+        let (from, to) = match claimed {
+            Some(former) if external.get(&role).is_some_and(|object| object.id == former.id) => {
+                (role, becomes)
+            }
+            Some(former) if lost => {
+                external.insert(becomes, ExternalObject { role: becomes, ..former.clone() });
+                continue;
+            }
+            None if !external.contains_key(&role) => (becomes, role),
+            _ => continue,
+        };
+        if let Some(object) = external.remove(&from) {
+            external.insert(to, ExternalObject { role: to, ..object });
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +225,33 @@ mod tests {
         assert!(announced(1, &["a", "b"]).covers(&announced(1, &["b"])));
         assert!(!announced(1, &["a"]).covers(&announced(1, &["b"])));
         assert!(!announced(1, &["a"]).covers(&announced(2, &["a"])));
+    }
+
+    #[test]
+    fn what_was_outlived_has_its_role_from_the_claim_on_whatever_status_says() {
+        let outlived = ExternalObject::example(Role::SourceConnection, "old");
+        let former = ExternalObject { role: Role::FormerSourceConnection, ..outlived.clone() };
+        let present = ExternalObject::example(Role::SourceConnection, "new");
+        let claim = Claim { incarnation: 2, former: Some(outlived.clone()), ..Claim::default() };
+        let intent = Intent {
+            roles: BTreeMap::from([(Role::SourceConnection, claim)]),
+            ..Intent::blank("u1", Timestamp::UNIX_EPOCH)
+        };
+        let (claimed, unclaimed) = (Some(&intent), None);
+        let both = vec![former.clone(), present.clone()];
+        let cases = [
+            ("status is older than the claim", claimed, vec![outlived.clone()], vec![former.clone()]),
+            ("status knows it", claimed, both.clone(), both.clone()),
+            ("it was deleted", claimed, vec![present.clone()], vec![present]),
+            ("status was lost", claimed, vec![], vec![former.clone()]),
+            ("the claim was not written", unclaimed, vec![former], vec![outlived]),
+            ("the claim was lost", unclaimed, both.clone(), both),
+        ];
+        for (reason, intent, status, expected) in cases {
+            let mut external = status.into_iter().map(|object| (object.role, object)).collect();
+            set_aside(&mut external, intent);
+            assert_eq!(external.into_values().collect::<Vec<_>>(), expected, "{reason}");
+        }
     }
 
     #[test]

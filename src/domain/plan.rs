@@ -26,6 +26,8 @@ pub struct Facts {
     pub misplaced: bool,
     /// A replacement that is under way.
     pub replacement: Option<Replacement>,
+    /// The role of an object that outlived what it is bound to, unless it was seen to be in use in this pass.
+    pub former: Option<Role>,
 }
 
 /// Whether finalizer and intent stand on the object.
@@ -75,6 +77,8 @@ pub enum Standing {
     Gone(String),
     /// Deleted in this pass and seen to be gone.
     Deleted,
+    /// It exists, and can never again be what it is for; the text says why.
+    Outlived(String),
 }
 
 impl Standing {
@@ -120,6 +124,10 @@ pub enum Step {
     Contested(Role, Contest),
     /// Upstream lost the object.
     Lost(Role, String),
+    /// The object can never again be what it is for: another one takes its place.
+    Supersede(Role, String),
+    /// Delete an object whose place another one has taken, if nothing uses it any more.
+    Retire(Role),
     /// Claim a replacement, if everything allows it.
     Replace,
     /// See what a flow is doing.
@@ -164,6 +172,7 @@ fn plan_existence(facts: &Facts) -> Step {
         .find_map(|role| {
             missing_object(facts.claim, role).or_else(|| drifted_object(facts.drift_policy, role))
         })
+        .or_else(|| facts.former.map(Step::Retire))
         .unwrap_or(Step::Rest)
 }
 
@@ -177,6 +186,7 @@ pub(super) fn missing_object(
         Standing::Found(id) => Some(Step::Take(*role, id.clone())),
         Standing::Contested(contest) => Some(Step::Contested(*role, contest.clone())),
         Standing::Gone(id) => Some(Step::Lost(*role, id.clone())),
+        Standing::Outlived(why) => Some(Step::Supersede(*role, why.clone())),
         Standing::Absent { grace } if !grace.is_zero() => Some(Step::Wait(*role, *grace)),
         // Every create is preceded by a claim of its own pass: the resource version in it is what keeps a stale view or a
         // second process from creating as well.
@@ -205,7 +215,7 @@ fn plan_deletion(facts: &Facts) -> Step {
 
 pub(super) fn undeleted_object(RoleFacts { role, standing, .. }: &RoleFacts) -> Option<Step> {
     match standing {
-        Standing::Owned { .. } => Some(Step::Delete(*role)),
+        Standing::Owned { .. } | Standing::Outlived(_) => Some(Step::Delete(*role)),
         Standing::Unsearched => Some(Step::LookUp(*role)),
         Standing::Found(id) => Some(Step::Take(*role, id.clone())),
         Standing::Contested(contest @ (Contest::Several(_) | Contest::PossibleTwin(_))) => {

@@ -1,4 +1,4 @@
-//! The brake: what the last passes said of each sandbox as a whole. While too much is missing from one, nothing is made again there and
+//! The brake: what the last passes said of each sandbox, of each shelf and of both together. While too much is missing from one, nothing is made again there and
 //! nothing is released.
 
 use std::collections::HashMap;
@@ -24,6 +24,11 @@ impl Place {
     /// The place of a site.
     pub fn of(site: &Site, shelf: Shelf) -> Self {
         Self { organization: site.organization.clone(), sandbox: site.sandbox.clone(), shelf }
+    }
+
+    /// Whether both are of one sandbox.
+    fn is_beside(&self, other: &Self) -> bool {
+        self.organization == other.organization && self.sandbox == other.sandbox
     }
 }
 
@@ -68,7 +73,12 @@ impl Brake {
     /// The verdict on an object that is missing since `since`.
     pub fn verdict(&self, place: &Place, since: Instant) -> Verdict {
         let passes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What vanishes from both shelves is counted together too: each alone may look harmless.
+        let of_sandbox = passes.iter().filter(|(at, _)| at.is_beside(place)).map(|(_, pass)| pass);
+        let (known, missing) =
+            of_sandbox.fold((0, 0), |sum, pass| (sum.0 + pass.known, sum.1 + pass.missing));
         match passes.get(place) {
+            _ if is_suspect(known, missing) => Verdict::Suspect,
             Some(pass) if is_suspect(pass.known, pass.missing) => Verdict::Suspect,
             Some(pass) if pass.began >= since => Verdict::Alone,
             _ => Verdict::Pending,
@@ -96,7 +106,24 @@ mod tests {
         assert_eq!(brake.verdict(&place, lost), Verdict::Alone);
         brake.note(place.clone(), before, 100, 50);
         assert_eq!(brake.verdict(&place, lost), Verdict::Suspect);
-        let elsewhere = Place { shelf: Shelf::Lake, ..place };
+        let elsewhere = Place { sandbox: "prod".into(), ..place };
         assert_eq!(brake.verdict(&elsewhere, lost), Verdict::Pending);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_vanishes_from_both_shelves_of_a_sandbox_counts_together() {
+        let at = |shelf| Place { organization: "o".into(), sandbox: "dev".into(), shelf };
+        let (brake, now) = (Brake::default(), Instant::now());
+        brake.note(at(Shelf::Flows), now, 10, 3);
+        assert_eq!(brake.verdict(&at(Shelf::Flows), now), Verdict::Alone);
+        assert_eq!(brake.verdict(&at(Shelf::Lake), now), Verdict::Pending, "that shelf was not looked at");
+        brake.note(at(Shelf::Lake), now, 10, 1);
+        for shelf in [Shelf::Flows, Shelf::Lake] {
+            assert_eq!(brake.verdict(&at(shelf), now), Verdict::Suspect, "four of twenty: {shelf:?}");
+        }
+        brake.note(at(Shelf::Lake), now, 1000, 0);
+        assert_eq!(brake.verdict(&at(Shelf::Flows), now), Verdict::Alone);
+        brake.note(at(Shelf::Flows), now, 10, 4);
+        assert_eq!(brake.verdict(&at(Shelf::Flows), now), Verdict::Suspect, "much else hides nothing");
     }
 }

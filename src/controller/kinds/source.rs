@@ -39,9 +39,6 @@ pub struct Desired {
     pub(super) resource_path: &'static str,
 }
 
-/// The field that names the base connection, as drift calls it.
-const BASE: &str = "baseConnectionRef";
-
 impl Managed for StripeSourceConnection {
     common_fields!(StripeSourceConnectionStatus);
     type Refs = Refs;
@@ -76,12 +73,13 @@ impl Managed for StripeSourceConnection {
         let (namespace, name) = (self.namespace().unwrap_or_default(), self.name_any());
         let mappings: Vec<IngestionMapping> =
             cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", &name).await?;
-        let own = self.status.iter().flat_map(|status| &status.common.external).next();
+        let own: Vec<&ExternalObject> =
+            self.status.iter().flat_map(|status| &status.common.external).collect();
         let mut flows: Vec<IngestionFlow> = cx.cluster.list(&namespace).await?;
         // A flow that is being replaced reads its former source until the new flow is up, whatever its spec says.
         flows.retain(|flow| {
             flow.spec.source_connection_ref.name == name
-                || own.is_some_and(|own| flow_replace::reads(flow, &own.id))
+                || own.iter().any(|own| flow_replace::reads(flow, &own.id))
         });
         Ok(holding(flows).chain(holding(mappings)).collect())
     }
@@ -104,12 +102,23 @@ impl Managed for StripeSourceConnection {
     }
 
     fn drift(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Drift {
-        let drift =
-            described::drift(shape, role, object, &shape.desired.name, shape.desired.description.as_deref());
-        match bound_to(object) {
-            Some(base) => drift.field(BASE, &shape.desired.base_id, base),
-            None => drift,
-        }
+        described::drift(shape, role, object, &shape.desired.name, shape.desired.description.as_deref())
+    }
+
+    /// Adobe binds a source connection to its base connection for good, so one whose base was lost and made again reads nothing any more.
+    fn outlived(&self, shape: &Shape<'_, Self>, object: &Object) -> Option<String> {
+        let base = bound_to(object).filter(|base| *base != shape.desired.base_id)?;
+        Some(format!(
+            "the source-connection {} reads through the connection {base}, which StripeBaseConnection {} does not have any more, and cannot be moved to {}",
+            object.id(),
+            self.spec.base_connection_ref.name,
+            shape.desired.base_id
+        ))
+    }
+
+    async fn is_in_use(&self, cx: &Context, id: &str) -> Result<bool, Obstacle> {
+        let flows: Vec<IngestionFlow> = cx.cluster.list(&self.namespace().unwrap_or_default()).await?;
+        Ok(flows.iter().any(|flow| flow_replace::reads(flow, id)))
     }
 
     fn refuse_unfit(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle> {
@@ -141,9 +150,6 @@ impl Managed for StripeSourceConnection {
         shape: &Shape<'_, Self>,
         change: Change<'_>,
     ) -> Result<ExternalObject, Obstacle> {
-        if change.drift.has(BASE) {
-            return Err(refuse_another_base(self, change.object));
-        }
         let patch =
             described::patch(shape, &change, &shape.desired.name, shape.desired.description.as_deref());
         described::send::<model::SourceConnection, _>(shape, &change, patch).await
@@ -183,15 +189,4 @@ fn bound_to(object: &Object) -> Option<&str> {
         Object::SourceConnection(source) => source.base_connection_id.as_deref(),
         _ => None,
     }
-}
-
-/// Adobe binds a source connection to its base connection for good, so one whose base was lost and made again reads nothing any more.
-fn refuse_another_base(source: &StripeSourceConnection, object: &Object) -> Obstacle {
-    let message = format!(
-        "the source-connection {} reads through the connection {}, which StripeBaseConnection {} does not have any more, and cannot be moved to another: delete this object with the IngestionMapping and the IngestionFlow that use it, and apply them again; the new flow goes on where the old one ended",
-        object.id(),
-        bound_to(object).unwrap_or_default(),
-        source.spec.base_connection_ref.name
-    );
-    Obstacle::new(Class::Gone, Reason::Gone, message)
 }

@@ -33,6 +33,7 @@ fn facts(claim: ClaimState, standings: &[Standing]) -> Facts {
         drift_policy: DriftPolicy::Correct,
         misplaced: false,
         replacement: None,
+        former: None,
     }
 }
 
@@ -78,11 +79,28 @@ fn existence() {
             vec![Standing::Gone("d".into())],
             Step::Lost(Dataset, "d".into()),
         ),
+        (
+            "what can never again be what it is for is not corrected: another takes its place",
+            Old,
+            vec![owned(), Standing::Outlived("its base is lost".into()), Standing::Unsent],
+            Step::Supersede(TargetConnection, "its base is lost".into()),
+        ),
         ("in sync rests", Old, vec![owned(), owned(), owned()], Step::Rest),
     ];
     for (reason, claim, standings, expected) in cases {
         assert_eq!(plan(&facts(claim, &standings)), expected, "{reason}");
     }
+}
+
+#[test]
+fn what_was_outlived_goes_last_and_only_when_all_else_is_as_it_should_be() {
+    let with = |standing: Standing| Facts {
+        former: Some(Role::FormerSourceConnection),
+        ..facts(ClaimState::Standing, &[owned(), owned(), standing])
+    };
+    assert_eq!(plan(&with(drifted())), Step::Update(Role::Flow));
+    assert_eq!(plan(&with(absent(9))), Step::Wait(Role::Flow, Duration::from_secs(9)));
+    assert_eq!(plan(&with(owned())), Step::Retire(Role::FormerSourceConnection));
 }
 
 #[test]
@@ -133,14 +151,17 @@ fn any_standing() -> impl Strategy<Value = Standing> {
         (0u64..3).prop_map(absent),
         Just(Standing::Gone("id".into())),
         Just(Standing::Deleted),
+        Just(Standing::Outlived("why".into())),
         Just(Standing::Contested(Contest::Several(vec!["a".into(), "b".into()]))),
     ]
 }
 
 fn any_facts() -> impl Strategy<Value = Facts> {
     let claim = prop_oneof![Just(ClaimState::Missing), Just(ClaimState::Standing), Just(ClaimState::Fresh)];
-    (any::<bool>(), claim, prop::collection::vec(any_standing(), 3))
-        .prop_map(|(deleting, claim, standings)| Facts { deleting, ..facts(claim, &standings) })
+    let former = prop_oneof![Just(None), Just(Some(Role::FormerSourceConnection))];
+    (any::<bool>(), claim, prop::collection::vec(any_standing(), 3), former).prop_map(
+        |(deleting, claim, standings, former)| Facts { deleting, former, ..facts(claim, &standings) },
+    )
 }
 
 /// A world in which each step does what it says.
@@ -157,6 +178,11 @@ fn take(facts: &mut Facts, step: &Step) -> bool {
         Step::LookUp(role) => stand(*role, absent(0)),
         Step::Take(role, _) | Step::Create(role) | Step::Update(role) => stand(*role, owned()),
         Step::Delete(role) => stand(*role, Standing::Deleted),
+        Step::Supersede(role, _) => {
+            stand(*role, Standing::Unsent);
+            facts.claim = ClaimState::Fresh;
+        }
+        Step::Retire(_) => facts.former = None,
         Step::Rest
         | Step::Wait(..)
         | Step::Report(_)

@@ -40,6 +40,7 @@ fn facts(claim: ClaimState, [dataset, target, flow]: [Standing; 3], replacement:
         drift_policy: DriftPolicy::Correct,
         misplaced: false,
         replacement: Some(replacement),
+        former: None,
     }
 }
 

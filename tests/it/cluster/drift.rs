@@ -140,6 +140,32 @@ async fn a_lost_source_is_made_again_and_its_flow_waits_for_the_approval_of_its_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_outlived_its_connection_goes_as_soon_as_its_flow_has_moved() -> Result<()> {
+    let [base, source, mapping, flow] = with_policy("Hold");
+    let flow = with(flow, "/replacement", json!({ "approval": "Automatic", "history": "None" }));
+    let world = at_rest("outlived", &[base, source, mapping, flow]).await?;
+    let outlived = world.id_of("StripeSourceConnection", "d", "source-connection").await?;
+    let flow = world.id_of("IngestionFlow", "d", "flow").await?;
+    let lost = delete_upstream(&world, "StripeBaseConnection", "connection").await?;
+    world.sim.post("seed", &json!({ "stripe": [{ "resource": "charges", "count": 3 }] })).await?;
+    made_again(&world, "StripeBaseConnection", "connection", &lost).await?;
+    made_again(&world, "StripeSourceConnection", "source-connection", &outlived).await?;
+    made_again(&world, "IngestionFlow", "flow", &flow).await?;
+    world
+        .until("the former source to go", async || {
+            let left = world.upstream().await?.iter().any(|object| object.id == outlived);
+            let source = world.get("StripeSourceConnection", "d").await?.unwrap_or_default();
+            let named = source["status"]["external"].as_array().map_or(0, Vec::len);
+            Ok((!left && named == 1).then_some(()))
+        })
+        .await?;
+    world.sim.advance(2 * 3600).await?;
+    world.inventory_passes(2).await?;
+    each_row_once(&world).await?;
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_role_and_a_reset_sandbox_create_and_release_nothing() -> Result<()> {
     let world = at_rest("role", &with_policy("Recreate")).await?;
     let since = world.last_call().await?;

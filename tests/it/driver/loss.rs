@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use aep_operator::api::APPROVE;
 use aep_operator::controller::inventory::Inventory;
 use serde_json::{Value, json};
 
@@ -46,6 +47,10 @@ fn is_whole(world: &World) -> Result<(), String> {
 #[tokio::test(start_paused = true)]
 async fn whatever_is_deleted_upstream_is_made_again_once_and_proven_first() {
     for (role, posts) in [
+        (
+            "connection",
+            vec!["POST /connections", "POST /sourceConnections", "POST /targetConnections", "POST /flows"],
+        ),
         ("source-connection", vec!["POST /sourceConnections", "POST /targetConnections", "POST /flows"]),
         ("mapping-set", vec!["POST /mappingSets"]),
         ("target-connection", vec!["POST /targetConnections", "POST /flows"]),
@@ -70,7 +75,8 @@ async fn whatever_is_deleted_upstream_is_made_again_once_and_proven_first() {
         assert_eq!(world.creating_posts().split_off(before), posts, "{role}");
         is_whole(&world).unwrap_or_else(|problem| panic!("{role}: {problem}\n{:#?}", world.trace()));
         let asked = world.approvals().into_keys().collect::<Vec<_>>();
-        let expected: &[&str] = if role == "source-connection" { &["IngestionFlow charges"] } else { &[] };
+        let moves = ["connection", "source-connection"].contains(&role);
+        let expected: &[&str] = if moves { &["IngestionFlow charges"] } else { &[] };
         assert_eq!(asked, expected, "{role}: nobody is asked where spec says Recreate");
         world.pay(2);
         world.wait(Duration::from_hours(3)).await;
@@ -127,36 +133,133 @@ async fn the_second_loss_of_what_was_made_again_is_left_to_a_person() {
     }
 }
 
+/// The roles of the source connections that status names.
+fn sources_of(world: &World) -> Vec<String> {
+    let source = world.api.get("StripeSourceConnection", "charges").unwrap_or_default();
+    let external = source["status"]["external"].as_array().cloned().unwrap_or_default();
+    external.iter().map(|object| text(object, "/role")).collect()
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_lost_connection_is_made_again_and_a_source_that_is_bound_to_the_lost_one_says_so() {
-    let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
+async fn a_source_that_outlived_its_connection_stays_until_its_flow_has_moved() {
+    let (world, process, mut inventory) = World::kept(&chain(HOLD)).await;
     world.wait(Duration::from_hours(2)).await;
     world.keep(&process, &mut inventory).await.expect("runs should be noted");
     let seeded = world.rows().len();
-    let lost = delete_upstream(&world, "connection");
+    let (outlived, flow) = (world.id_of("source-connection"), world.id_of("flow"));
+    delete_upstream(&world, "connection");
     world.pay(3);
     let posts = world.creating_posts().len();
     world.keep(&process, &mut inventory).await.expect("the loss should be settled");
-    assert_eq!(world.creating_posts().split_off(posts), ["POST /connections"]);
-    assert_eq!(world.condition("StripeBaseConnection", "Ready")["status"], "True");
-    let ready = world.condition("StripeSourceConnection", "Ready");
-    assert_eq!(ready["reason"], "Gone", "{ready}");
-    for part in [&lost, "StripeBaseConnection charges", "delete this object with the IngestionMapping"] {
-        assert!(text(&ready, "/message").contains(part), "{part}: {ready}");
-    }
-    // The way out that the message names.
-    KINDS[1..].iter().for_each(|kind| world.api.delete(kind, "charges"));
-    world.keep(&process, &mut inventory).await.expect("the rest should go");
-    assert!(KINDS[1..].iter().all(|kind| world.api.get(kind, "charges").is_none()), "released");
-    chain(RECREATE)[1..].iter().for_each(|object| world.api.apply(object));
-    world.keep(&process, &mut inventory).await.expect("the rest should be made again");
+    assert_eq!(world.creating_posts().split_off(posts), ["POST /connections", "POST /sourceConnections"]);
+    assert_eq!(world.condition("StripeSourceConnection", "Ready")["status"], "True");
+    assert_eq!(sources_of(&world), ["former-source-connection", "source-connection"]);
+    let ready = world.condition("IngestionFlow", "Ready");
+    assert_eq!(ready["reason"], "ApprovalRequired", "{ready}");
+    assert!(text(&ready, "/message").contains(&outlived), "{ready}");
+    assert_eq!(world.id_of("flow"), flow, "nothing is stopped before it is approved");
+    let world = world.approving();
+    world.approve();
+    world.keep(&process, &mut inventory).await.expect("the flow should move");
+    is_whole(&world).expect("the chain should be whole");
+    assert_eq!(sources_of(&world), ["source-connection"]);
+    assert!(
+        world.all_upstream().iter().all(|object| object["id"] != *outlived),
+        "it went when nothing read it"
+    );
     world.pay(2);
     world.wait(Duration::from_hours(3)).await;
     let rows = world.rows();
     assert_eq!(rows.len(), seeded + 5, "nothing is missing");
     assert!(rows.values().all(|times| *times == 1), "nothing is there twice: {rows:?}");
-    assert!(KINDS.iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object)));
-    assert!(world.violations().is_empty(), "{:?}", world.violations());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_deleted_while_its_source_waits_to_go_leaves_neither_source_behind() {
+    let (world, process, mut inventory) = World::kept(&chain(HOLD)).await;
+    delete_upstream(&world, "connection");
+    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+    assert_eq!(world.playing("source-connection").len(), 2);
+    KINDS.iter().for_each(|kind| world.api.delete(kind, "charges"));
+    world.keep(&process, &mut inventory).await.expect("the chain should go");
+    assert!(KINDS.iter().all(|kind| world.api.get(kind, "charges").is_none()), "released");
+    for role in ["connection", "source-connection", "target-connection", "flow"] {
+        assert_eq!(world.playing(role), Vec::<Value>::new(), "{role}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_lost_again_before_the_flow_has_moved_leaves_no_source_behind() {
+    let (world, process, mut inventory) = World::kept(&chain(HOLD)).await;
+    delete_upstream(&world, "connection");
+    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+    delete_upstream(&world, "connection");
+    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+    let (base, flow) = ("StripeBaseConnection", "IngestionFlow");
+    for kind in [base, flow] {
+        assert_eq!(world.condition(kind, "Ready")["reason"], "ApprovalRequired", "{kind}");
+    }
+    // The connection alone is approved.
+    let digest = text(&world.api.get(base, "charges").unwrap_or_default(), "/status/pending/digest");
+    world.api.edit_metadata(base, "charges", &json!({ "annotations": { APPROVE: digest } }));
+    world.keep(&process, &mut inventory).await.expect("the connection should be made again");
+    assert_eq!(world.condition("StripeSourceConnection", "Ready")["status"], "True");
+    assert_eq!(sources_of(&world), ["former-source-connection", "source-connection"]);
+    assert_eq!(world.playing("source-connection").len(), 2, "the one that no flow has read is gone");
+    let world = world.approving();
+    world.approve();
+    world.keep(&process, &mut inventory).await.expect("the chain should be mended");
+    is_whole(&world).expect("the chain should be whole");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_lost_while_the_flow_moves_is_mended_when_it_has_moved() {
+    let (world, process, mut inventory) = World::kept(&chain(HOLD)).await;
+    let world = world.approving();
+    // A run in flight holds the flow half way.
+    world.switches(&json!({ "runDurationMs": 6 * 3_600_000 }));
+    world.wait(Duration::from_mins(61)).await;
+    delete_upstream(&world, "connection");
+    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+    delete_upstream(&world, "connection");
+    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+    let told = world.condition("StripeSourceConnection", "Reconciling");
+    assert_eq!(told["reason"], "Gone", "{told}");
+    assert!(text(&told, "/message").contains("when its IngestionFlow has moved to it"), "{told}");
+    assert_eq!(world.playing("source-connection").len(), 2, "and no third one");
+    world.switches(&json!({ "runDurationMs": 1_000 }));
+    world.wait(Duration::from_hours(6)).await;
+    world.keep(&process, &mut inventory).await.expect("the chain should be mended");
+    is_whole(&world).expect("the chain should be whole");
+    assert_eq!(sources_of(&world), ["source-connection"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_outlived_its_connection_is_left_where_spec_says_so() {
+    for (pointer, value, way_out) in [
+        ("/driftPolicy", json!("Report"), "set it to Correct"),
+        ("/adopt", Value::Null, "remove that field to have a new one made"),
+    ] {
+        let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
+        let id = world.id_of("source-connection");
+        let value = if value.is_null() { json!({ "sourceConnectionId": id }) } else { value };
+        world.api.apply(&with(chain(RECREATE)[1].clone(), pointer, value));
+        world.keep(&process, &mut inventory).await.expect("the change should be settled");
+        delete_upstream(&world, "connection");
+        let posts = world.creating_posts().len();
+        world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+        assert_eq!(world.creating_posts().split_off(posts), ["POST /connections"], "{pointer}");
+        let ready = world.condition("StripeSourceConnection", "Ready");
+        assert_eq!(ready["reason"], "Gone", "{pointer}: {ready}");
+        for part in [&id, "StripeBaseConnection charges", way_out] {
+            assert!(text(&ready, "/message").contains(part), "{pointer}: {part}: {ready}");
+        }
+        // The way out that the message names.
+        world.api.apply(&chain(RECREATE)[1]);
+        let world = world.approving();
+        world.keep(&process, &mut inventory).await.expect("the source should be made again");
+        is_whole(&world).unwrap_or_else(|problem| panic!("{pointer}: {problem}"));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -413,4 +516,10 @@ async fn a_lost_flow_is_made_again_once_wherever_the_process_dies() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_mapping_set_is_made_again_once_wherever_the_process_dies() {
     survives("mapping-set", &["IngestionMapping", "IngestionFlow"], &[Moment::Executed]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_whose_connection_was_lost_is_whole_again_wherever_the_process_dies() {
+    let kinds = ["StripeBaseConnection", "StripeSourceConnection", "IngestionFlow"];
+    survives("connection", &kinds, &[Moment::Executed]).await;
 }

@@ -84,6 +84,7 @@ fn steps(roles: Vec<RoleFacts>, external: &External) -> Vec<Call> {
         drift_policy: DriftPolicy::Correct,
         misplaced: false,
         replacement: None,
+        former: None,
     };
     let mut calls = Vec::new();
     // Each step ends with one role in place, so there are no more than there are roles.
