@@ -178,10 +178,23 @@ impl Session {
 
     /// The descriptors of a schema: `GET /tenant/descriptors`, reduced to those whose source is the schema.
     pub async fn list_descriptors(&self, schema_id: &str) -> Result<Vec<Descriptor>, Error> {
-        let condition = format!("xdm:sourceSchema=={schema_id}");
+        let mut found = self.descriptors_where(&format!("xdm:sourceSchema=={schema_id}")).await?;
+        found.retain(|descriptor| descriptor.schema == schema_id);
+        Ok(found)
+    }
+
+    /// The identity descriptors of all schemas: `GET /tenant/descriptors`, at most 4,000 in a sandbox.
+    pub async fn list_identities(&self) -> Result<Vec<Descriptor>, Error> {
+        let mut found = self.descriptors_where("@type==xdm:descriptorIdentity").await?;
+        found.retain(Descriptor::is_identity);
+        Ok(found)
+    }
+
+    /// The filter only narrows: the caller compares.
+    async fn descriptors_where(&self, condition: &str) -> Result<Vec<Descriptor>, Error> {
         let call = Call::read(Operation::new("list", "descriptors"), descriptors(), Lane::LookUp)
             .accept(DESCRIPTORS)
-            .query(&[("property", condition.as_str())])
+            .query(&[("property", condition)])
             .large();
         let answer = self.send(call).await?;
         let whole: Value = answer.json()?;
@@ -190,7 +203,6 @@ impl Session {
         }
         let mut found = Vec::new();
         collect_descriptors(&whole, &mut found);
-        found.retain(|descriptor: &Descriptor| descriptor.schema == schema_id);
         Ok(found)
     }
 

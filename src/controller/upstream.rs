@@ -2,7 +2,7 @@
 
 mod object;
 
-pub use self::object::Object;
+pub use self::object::{Object, identity_of};
 use super::site::Site;
 use crate::aep::model::ResourceKind;
 use crate::aep::{Created, Deleted, Filter, Gate, Presence, Session, model, spec};

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::brake::{Place, Shelf};
 use super::fleet::{Fleet, Known, known};
+use super::identities;
 use super::orphans::Orphans;
 use super::runs;
 use super::sight::{Seen, Sight};
@@ -67,7 +68,7 @@ impl Look<'_> {
         self.hand_over::<IngestionMapping>(schemas, began);
         self.hand_over::<IngestionMapping>(sets, began);
         self.hand_over::<IngestionFlow>(data_sets, began);
-        Ok(())
+        identities::review(self.cx, self.site, &fleet.mappings).await
     }
 
     async fn compare<K: Managed>(&mut self, role: Role, owners: &[K]) -> Result<Found, Obstacle> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  every --drift-interval        Flow Service   connections, source and target connections, flows
-//!  every --slow-drift-interval   the lake       field groups, schemas, mapping sets, datasets
+//!  every --slow-drift-interval   the lake       field groups, schemas, identities, mapping sets, datasets
 //!
 //!  Fleet (custom resources) + list pages ──┬─ as seen last ............. nothing
 //!                                          ├─ moved .................... the list item goes to the reconcile of its owner
@@ -16,6 +16,7 @@
 mod brake;
 mod compare;
 mod fleet;
+mod identities;
 mod orphans;
 mod runs;
 mod sight;

@@ -18,6 +18,7 @@ use crate::controller::context::Context;
 use crate::controller::hash;
 use crate::controller::managed::{Before, Change, Shape};
 use crate::controller::site::Site;
+use crate::controller::upstream::identity_of;
 use crate::domain::drift::Drift;
 use crate::domain::intent::Announced;
 use crate::domain::mapping::{
@@ -53,11 +54,7 @@ fn observed(shape: &MappingShape<'_>, schema: &model::Resource) -> Vec<ObservedI
     let client = shape.site().client_id();
     let identity = |descriptor: &model::Descriptor| ObservedIdentity {
         id: descriptor.id.clone(),
-        field: IdentityField {
-            property: descriptor.property.clone().unwrap_or_default(),
-            namespace: descriptor.namespace.clone().unwrap_or_default(),
-            primary: descriptor.is_primary,
-        },
+        field: identity_of(descriptor),
         is_ours: descriptor.created_client.as_deref() == Some(client),
     };
     schema.identities.iter().map(identity).collect()

@@ -6,7 +6,17 @@ use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 use crate::controller::site::Site;
 use crate::domain::lookup::Candidate;
+use crate::domain::mapping::IdentityField;
 use crate::domain::marker::Marker;
+
+/// The identity that a descriptor of a schema sets.
+pub fn identity_of(descriptor: &model::Descriptor) -> IdentityField {
+    IdentityField {
+        property: descriptor.property.clone().unwrap_or_default(),
+        namespace: descriptor.namespace.clone().unwrap_or_default(),
+        primary: descriptor.is_primary,
+    }
+}
 
 /// An upstream object as it was read.
 #[expect(

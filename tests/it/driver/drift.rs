@@ -5,6 +5,7 @@ use aep_operator::api::PAUSED;
 use aep_operator::controller::inventory::Inventory;
 use serde_json::{Value, json};
 
+use super::harness::seen::path_of;
 use super::harness::{End, KINDS, Process, World, is_ready, text};
 use super::tape::Plan;
 use crate::support::by_hand::{Person, new_mapping};
@@ -241,6 +242,32 @@ async fn a_foreign_edit_of_each_managed_field_of_the_lake_is_put_back_by_the_slo
     let calls = slow_round(&world, &process, &mut inventory).await;
     assert!(calls.iter().all(|call| call.starts_with("GET ")), "{calls:?}");
     assert_eq!(in_the_lake(&person, "dataset", &data_set).await["name"], "theirs");
+    assert!(KINDS.iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_identity_that_others_removed_is_set_again_by_the_slow_round() {
+    const IDENTITIES: &str = "GET /tenant/descriptors";
+    let [base, source, mapping, flow] = quiet_chain();
+    let identities = json!([{ "destination": "_{TENANT_ID}.charges_data.id", "namespace": "StripeCharge" }]);
+    let mapping = with(mapping, "/targetSchema/managed/identities", identities);
+    let (world, process, mut inventory) = World::kept(&[base, source, mapping, flow]).await;
+    let calls = slow_round(&world, &process, &mut inventory).await;
+    assert_eq!(calls, [&FLOW_SERVICE[..], &LAKE, &[IDENTITIES]].concat(), "one list of them all");
+    assert_eq!(round(&world, &process, &mut inventory).await, FLOW_SERVICE);
+    let set = |world: &World| {
+        let mut descriptors = world.inventory("descriptors");
+        descriptors.iter_mut().for_each(|found| found["id"] = Value::Null);
+        descriptors
+    };
+    let before = set(&world);
+    let id = text(&world.inventory("descriptors")[0], "/id");
+    assert_eq!(world.sim.control("DELETE", &path_of(&id), &Value::Null).0, 204);
+    assert_eq!(set(&world), Vec::<Value>::new());
+    let calls = slow_round(&world, &process, &mut inventory).await;
+    let writes: Vec<_> = calls.iter().filter(|call| !call.starts_with("GET ")).collect();
+    assert_eq!(writes, ["POST /tenant/descriptors"]);
+    assert_eq!(set(&world), before, "the same identity again");
     assert!(KINDS.iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object)));
 }
 
