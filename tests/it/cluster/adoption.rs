@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::support::World;
 use crate::support::by_hand::{Chain, NAME, Person};
 use crate::support::objects::{base, with};
+use crate::support::seen::Call;
 use crate::support::world::{KINDS, external_id, is_ready};
 
 /// Waits until an object shows what waits for approval.
@@ -160,6 +161,57 @@ async fn what_changes_while_it_waits_is_shown_again_and_an_old_approval_does_not
     approve(&world, KINDS[0], "hand").await?;
     let patches = world.calls(before).await?.iter().filter(|call| call.method == "PATCH").count();
     assert_eq!(patches, 1);
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_refused_unclaimed_and_left_as_it_is() -> Result<()> {
+    let world = World::start("adoptrefused").await?;
+    let person = Person::of(&world)?;
+    let no_such = "00000000-0000-4000-8000-000000000000";
+    let foreign = "[aep-operator/v1 uid-9/connection/1 dev elsewhere/payments/theirs]";
+    let cases = [
+        ("sandbox", None, "sandbox prod"),
+        ("spec", Some(("/connectionSpec/id", no_such)), "not that of Stripe"),
+        ("marker", Some(("/description", foreign)), "payments/theirs in cluster elsewhere"),
+    ];
+    let mut ids = Vec::new();
+    for (_, edit, _) in &cases {
+        let id = person.base().await?;
+        if let Some((path, value)) = edit {
+            world.edit_upstream(&id, json!([{ "op": "replace", "path": path, "value": value }])).await?;
+        }
+        ids.push(id);
+    }
+    let before = (world.upstream().await?, world.last_call().await?, world.operator_writes()?.len());
+    for ((name, ..), id) in cases.iter().zip(&ids) {
+        let named = with(base(name), "/adopt", json!({ "connectionId": id }));
+        let sandbox = if *name == "sandbox" { "prod" } else { "dev" };
+        world.apply(&with(named, "/sandbox", json!(sandbox))).await?;
+    }
+    for (name, _, why) in &cases {
+        let message = world.wait_condition(KINDS[0], name, "Ready", "False", "AdoptionRefused").await?;
+        assert!(message.contains("spec.adopt.connectionId") && message.contains(why), "{name}: {message}");
+        let object = world.get(KINDS[0], name).await?.context("the object")?;
+        assert!(object["metadata"]["finalizers"].is_null(), "{name} is not claimed: {object}");
+        assert!(object["status"]["external"].is_null(), "{name} owns nothing: {object}");
+    }
+    world
+        .until("another look at each", async || {
+            let looks = world.count(before.1, "GET /connections/{id}").await?;
+            Ok((looks >= 3 * cases.len()).then_some(()))
+        })
+        .await?;
+    assert_eq!(world.upstream().await?, before.0);
+    let reads = |call: &Call| call.method == "GET" || call.endpoint.starts_with("/ims");
+    let calls = world.calls(before.1).await?;
+    assert!(calls.iter().all(reads), "{calls:?}");
+    let written = world.operator_writes()?.split_off(before.2);
+    let of_bases = written.iter().filter(|write| write.contains("stripebaseconnections"));
+    assert_eq!(of_bases.count(), 3, "what is refused, and nothing else: {written:?}");
+    // Whoever asked for nothing that exists is free to go.
+    world.delete_everything().await?;
+    assert_eq!(world.upstream().await?, before.0);
     world.check_invariants().await
 }
 

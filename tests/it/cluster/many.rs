@@ -13,8 +13,8 @@ use crate::support::seen::Upstream;
 const RESOURCES: [&str; 6] =
     ["charges", "subscriptions", "refunds", "balance_transactions", "customers", "prices"];
 
-/// Forty chains in random order, as an Argo CD sync or a `kubectl apply` of a folder would bring them.
-fn shuffled(count: usize) -> Vec<Value> {
+/// Chains in random order, as an Argo CD sync or a `kubectl apply` of a folder would bring them.
+pub(super) fn shuffled(count: usize) -> Vec<Value> {
     let mut objects: Vec<Value> =
         (0..count).flat_map(|n| chain(&format!("c{n}"), RESOURCES[n % RESOURCES.len()])).collect();
     objects.shuffle(&mut rand::rng());

@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::support::World;
+use crate::support::commands::quiet_chain;
 use crate::support::objects::chain;
 
 fn row(source: &str, xdm_type: &str) -> Value {
@@ -38,6 +39,38 @@ async fn a_new_version_whose_answer_is_lost_is_found_and_the_flow_moves_to_it() 
     let writes = world.operator_writes()?.split_off(writes);
     let of_mapping = writes.iter().filter(|write| write.contains("ingestionmappings")).count();
     assert!(of_mapping <= 3, "an announcement and the status: {writes:?}");
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_rows_cost_one_put_between_one_read_of_each_version_and_then_one_patch_of_the_flow()
+-> Result<()> {
+    let world = quiet_chain("rowcalls").await?;
+    let before = world.last_call().await?;
+    // Another source for a field that the schema has.
+    let row = json!({ "source": "data.product", "destination": "_{TENANT_ID}.prices_data.nickname" });
+    world.merge("IngestionMapping", "c", &json!({ "spec": { "mappings": [row] } })).await?;
+    let calls = world
+        .until("the flow to use version 1", async || {
+            let calls = world.calls(before).await?;
+            let patched = calls.iter().position(|call| call.line == "PATCH /flows/{id}");
+            let read_back =
+                patched.is_some_and(|at| calls[at..].iter().any(|call| call.line == "GET /flows/{id}"));
+            Ok(read_back.then_some(calls))
+        })
+        .await?;
+    let on = |part: &str| -> Vec<&str> {
+        let of_part = calls.iter().filter(|call| call.endpoint.starts_with(part));
+        of_part.map(|call| call.line.as_str()).collect()
+    };
+    let (get, put) = ("GET /mappingSets/{id}", "PUT /mappingSets/{id}");
+    assert_eq!(
+        on("/mappingSets"),
+        [get, get, "POST /mappingSets/validate", put, get],
+        "the version in use, the next one, and what the PUT made of it: {calls:?}"
+    );
+    assert_eq!(on("/flows"), ["GET /flows/{id}", "PATCH /flows/{id}", "GET /flows/{id}"]);
+    assert!(on("/tenant").iter().all(|line| line.starts_with("GET ")), "the schema stays: {calls:?}");
     world.check_invariants().await
 }
 

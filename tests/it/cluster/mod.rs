@@ -3,6 +3,7 @@
 mod adoption;
 mod annotations;
 mod bad_input;
+mod budget;
 mod chain;
 mod change;
 mod conflict;
@@ -16,6 +17,7 @@ mod leader;
 mod many;
 mod mapping;
 mod metrics;
+mod missing;
 mod namespace;
 mod profile;
 mod replacement;

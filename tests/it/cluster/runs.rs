@@ -93,6 +93,49 @@ async fn failures_are_counted_and_each_flip_is_one_event() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn data_that_gets_old_is_told_once_and_a_failed_run_differs_from_none() -> Result<()> {
+    let world = World::start("freshness").await?;
+    let [base, source, mapping, flow] = chain("d", "prices");
+    world.apply_all(&[base, source, mapping, with(flow, "/freshness", json!({ "maxAge": "1m" }))]).await?;
+    world.wait_all_ready(4).await?;
+    let first = next_run(&world, "d", &Value::Null).await?;
+    world.wait_condition(FLOW, "d", "DataFresh", "True", "Fresh").await?;
+    world.inventory_passes(2).await?;
+    let writes = world.operator_writes()?.len();
+    let flow = world
+        .until_within(Duration::from_mins(2), "the data to be too old", async || {
+            let flow = world.get(FLOW, "d").await?.unwrap_or_default();
+            Ok((status_of(&flow, "DataFresh") == "False").then_some(flow))
+        })
+        .await?;
+    let said = condition(&flow, "DataFresh").unwrap_or_default();
+    assert_eq!(said["reason"], "RunsMissing", "no run came: {said}");
+    assert!(is_ready(&flow), "it is no part of Ready: {flow}");
+    assert_eq!(status_of(&flow, "RunsHealthy"), "True", "nor of the last run");
+    world.inventory_passes(1).await?;
+    assert_eq!(world.operator_writes()?.len(), writes + 1, "the flip is one write");
+
+    let id = world.id_of(FLOW, "d", "flow").await?;
+    let outcomes = json!([{ "result": "copyFailure", "runs": 1 }, { "result": "natural" }]);
+    world.sim.post(&format!("objects/{id}"), &json!({ "outcomes": outcomes })).await?;
+    world.sim.advance(3_600).await?;
+    let failed = next_run(&world, "d", &first).await?;
+    let message = world.wait_condition(FLOW, "d", "DataFresh", "False", "Stale").await?;
+    assert!(message.contains("the run since then failed"), "{message}");
+    assert!(is_ready(&failed), "{failed}");
+    world.sim.advance(3_600).await?;
+    next_run(&world, "d", &failed).await?;
+    world.wait_condition(FLOW, "d", "DataFresh", "True", "Fresh").await?;
+    world
+        .until("one event for each flip", async || {
+            let told = [world.events_of("d", "RunsMissing").await?, world.events_of("d", "Stale").await?];
+            Ok((told == [1, 0] && world.events_of("d", "Fresh").await? == 2).then_some(()))
+        })
+        .await?;
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_success_with_failed_records_is_not_healthy() -> Result<()> {
     let world = World::start("partial").await?;
     let [base, source, mapping, flow] = chain("p", "refunds");

@@ -12,7 +12,7 @@ use crate::support::World;
 use crate::support::objects::{self, ORGANIZATION, chain, with};
 use crate::support::world::{KINDS, Settings, condition};
 
-const OTHER: &str = "0123456789ABCDEF01234567@AdobeOrg";
+pub(super) const OTHER: &str = "0123456789ABCDEF01234567@AdobeOrg";
 
 /// Organisation and sandbox.
 type Place = (String, String);
@@ -76,7 +76,7 @@ async fn the_same_manifests_serve_another_sandbox_with_one_line_changed() -> Res
 }
 
 /// A world with a second organisation, and three chains: `dev` and `prod` in the first, `other` in the second.
-async fn three_places() -> Result<World> {
+pub(super) async fn three_places() -> Result<World> {
     let mut second = Organisation::new(OTHER, "othertenant", "other-client", "other-secret");
     second.stripe.clone_from(&Organisation::default().stripe);
     let config = Config { organisations: vec![Organisation::default(), second], ..Config::default() };

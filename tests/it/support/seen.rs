@@ -15,6 +15,10 @@ pub struct Call {
     pub query: String,
     /// The status answered.
     pub status: u64,
+    /// The organisation; a call for a token has none.
+    pub org: Option<String>,
+    /// Arrival in real time, in epoch milliseconds.
+    pub real_ms: i64,
 }
 
 impl Call {
@@ -26,6 +30,8 @@ impl Call {
             endpoint: text("endpoint"),
             query: text("query"),
             status: entry["status"].as_u64().unwrap_or_default(),
+            org: entry["org"].as_str().map(str::to_owned),
+            real_ms: entry["realMs"].as_i64().unwrap_or_default(),
         }
     }
 
