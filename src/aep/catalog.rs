@@ -86,6 +86,14 @@ impl Session {
         Ok(found)
     }
 
+    /// The data sets of a schema, to the end of the list. Catalog filters by nothing that is nested, so all of the sandbox are read,
+    /// reduced to what tells of their use.
+    pub async fn find_data_sets_by_schema(&self, schema_id: &str) -> Result<Vec<DataSet>, Error> {
+        let mut found = self.all_data_sets(("properties", "name,schemaRef,tags,imsOrg")).await?;
+        found.retain(|data_set| data_set.schema_ref.as_ref().is_some_and(|schema| schema.id == schema_id));
+        Ok(found)
+    }
+
     /// Changes a data set by JSON Patch: `PATCH /dataSets/{id}`. A partial object would replace members as a whole, tags too.
     ///
     /// # Errors

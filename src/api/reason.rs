@@ -268,9 +268,8 @@ reasons! {
 
     // Upstream.
     InUseUpstream:
-        "Upstream refuses the deletion because flows that are not managed here use the object; the message \
-         names them.",
-        "Delete or change those flows, or set deletionPolicy: Retain.";
+        "Flows or datasets that are not managed here use the object that is to be deleted; the message names them.",
+        "Delete or change those, or set deletionPolicy: Retain.";
     UpstreamRefused:
         "Adobe refused the request; the message holds its code and request id.",
         "Correct what the message says; give the request id to Adobe's support otherwise.";

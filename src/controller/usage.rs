@@ -1,5 +1,5 @@
-//! What upstream still uses an object that is about to be deleted: what a deleted child retained keeps its parents, and what others made
-//! blocks.
+//! What upstream still uses an object that is about to be deleted: what a deleted child retained keeps what it is built on, and what others
+//! made blocks.
 //!
 //! A list only names what may use the object; what counts is read again, since a list may still show what was just deleted.
 
@@ -39,6 +39,9 @@ impl<K: Managed> Pass<'_, K> {
         id: &str,
         site: &Site,
     ) -> Result<Option<String>, Obstacle> {
+        if role == Role::FieldGroup && self.kept.contains(&Role::Schema) {
+            return Ok(Some("it is a part of the schema, which stays".to_owned()));
+        }
         let (mut retained, mut foreign) = (Vec::new(), Vec::new());
         for user in users(site, role, id).await? {
             match &user.marker {
@@ -91,6 +94,11 @@ async fn users(site: &Site, role: Role, id: &str) -> Result<Vec<User>, Obstacle>
     Ok(match role.present() {
         Role::Connection => search(site, Role::SourceConnection, id).await?,
         Role::SourceConnection => search(site, Role::Flow, id).await?,
+        // Adobe forbids to delete a schema that a dataset uses, and does not say how it refuses.
+        Role::Schema => {
+            let found = site.session.find_data_sets_by_schema(id).await?;
+            found.into_iter().map(dataset).collect()
+        }
         Role::Dataset => {
             let mut flows = Vec::new();
             for target in upstream::search(site, Role::TargetConnection, id).await? {
@@ -105,6 +113,11 @@ async fn users(site: &Site, role: Role, id: &str) -> Result<Vec<User>, Obstacle>
         }
         _ => Vec::new(),
     })
+}
+
+fn dataset(found: model::DataSet) -> User {
+    let id = found.id.clone();
+    User { role: Role::Dataset, id, marker: Object::DataSet(found).marker() }
 }
 
 /// Only a flow is hurt when what it uses goes: a source connection without one is nobody's loss.

@@ -172,6 +172,37 @@ async fn foreign_flows_block_a_deletion_that_goes_on_once_they_are_gone() -> Res
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_a_dataset_of_others_uses_blocks_its_deletion_which_goes_on_once_that_is_gone()
+-> Result<()> {
+    let world = World::start("foreignset").await?;
+    let [base, source, mapping, flow] = chain("s", "prices");
+    let mapping = with(mapping, "/targetSchema/managed/deletionPolicy", json!("Delete"));
+    let flow = with(flow, "/dataset/managed/deletionPolicy", json!("Delete"));
+    world.apply_all([&base, &source, &mapping, &flow]).await?;
+    world.wait_all_ready(4).await?;
+    let schema = upstream_id(&world, "IngestionMapping", "s", "schema").await?;
+    let content_type = "application/vnd.adobe.xed+json;version=1";
+    let body = json!({ "name": "Theirs", "schemaRef": { "id": schema, "contentType": content_type } });
+    let seed = json!({ "sandbox": "dev", "lake": [{ "kind": "dataSets", "body": body }] });
+    let made = world.sim.post("seed", &seed).await?;
+    let theirs = made["ids"][0].as_str().context("a seed answers with ids")?.to_owned();
+    let since = world.last_call().await?;
+    delete_chain(&world, "s").await?;
+    let message = world.wait_condition("IngestionMapping", "s", "Ready", "False", "InUseUpstream").await?;
+    assert!(message.contains(&theirs) && message.contains(&schema), "{message}");
+    assert_eq!(
+        world.count(since, "DELETE /tenant/schemas/{id}").await?,
+        0,
+        "what is in use is not even tried"
+    );
+    world.sim.delete(&format!("objects/{theirs}")).await?;
+    world.wait_until_empty().await?;
+    let left: Vec<_> = world.upstream().await?.into_iter().filter_map(|object| object.owner).collect();
+    assert!(left.iter().all(|(_, role)| role == "mapping-set"), "Data Prep has no DELETE: {left:?}");
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_flow_hidden_by_an_access_label_keeps_its_finalizer_until_it_can_be_deleted() -> Result<()> {
     let world = World::start("hidden").await?;
     world.apply_all(&chain("h", "refunds")).await?;

@@ -1,6 +1,7 @@
 //! Replacement of a flow on a real control plane: the main roads, and what they mean for the rows under each model of Adobe's windows.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
@@ -112,6 +113,96 @@ async fn a_manual_replacement_waits_for_its_digest_and_for_the_run_in_flight_and
     let flow = world.get("IngestionFlow", "f").await?.context("the flow")?;
     assert_eq!(flow["status"]["lastApproved"], json!(digest));
     assert!(condition(&flow, "Stalled").is_none(), "{flow}");
+    world.check_invariants().await
+}
+
+/// Kills the operator while its next call of that kind is executed and not answered, and starts it again.
+async fn kill_in(world: &mut World, method: &str, endpoint: &str) -> Result<()> {
+    let fault = json!([{ "match": { "method": method, "endpoint": endpoint }, "action": "hangAfterCommit" }]);
+    world.sim.delete("faults").await?;
+    world.sim.post("faults", &fault).await?;
+    world
+        .until(&format!("a {method} {endpoint} to be executed"), async || {
+            let faults = world.sim.get("faults").await?;
+            Ok((faults["faults"][0]["reached"] == 1).then_some(()))
+        })
+        .await?;
+    world.operator.process().kill()?;
+    world.operator.process().restart()?;
+    world.operator.ready(Duration::from_secs(30)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manual_replacement_with_full_history_goes_on_after_a_kill_in_each_of_its_steps() -> Result<()> {
+    let policy = json!({ "approval": "Manual", "history": "Full" });
+    let mut world = running("replkill", &policy, &json!({ "incremental": "createdWindow" })).await?;
+    let object = world.wait_ready("IngestionFlow", "f").await?;
+    let (old, dataset) = (external_id(&object, "flow")?, external_id(&object, "dataset")?);
+    let seeded = world.rows(&dataset).await?.len();
+    world.apply(&flow("new", &policy)).await?;
+    let said = world.wait_condition("IngestionFlow", "f", "Ready", "False", "ApprovalRequired").await?;
+    assert!(said.contains("history Full"), "{said}");
+    let flow = world.get("IngestionFlow", "f").await?.context("the flow")?;
+    let digest = flow["status"]["pending"]["digest"].as_str().context("a digest")?.to_owned();
+    world.annotate("IngestionFlow", "f", "ingestion.aep-operator.io/approve", Some(&digest)).await?;
+    let steps = [
+        ("POST", "/targetConnections"),
+        ("POST", "/flows/{id}/action"),
+        ("POST", "/flows"),
+        ("DELETE", "/flows/{id}"),
+        ("DELETE", "/targetConnections/{id}"),
+    ];
+    for (method, endpoint) in steps {
+        kill_in(&mut world, method, endpoint).await?;
+    }
+    let message = replaced(&world).await?;
+    assert!(message.contains(&old) && message.contains("history Full"), "{message}");
+    one_pair(&world, "new").await?;
+    let calls = world.calls(0).await?;
+    for line in ["POST /targetConnections", "POST /flows"] {
+        let count = calls.iter().filter(|call| call.line == line).count();
+        assert_eq!(count, 2, "{line}: the first one and its successor");
+    }
+    world.sim.advance(2 * 3600).await?;
+    world
+        .until("everything to be ingested again", async || {
+            Ok((histogram(&world, &dataset).await? == BTreeMap::from([(2, seeded)])).then_some(()))
+        })
+        .await?;
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_whose_spec_is_reverted_gives_the_former_flow_back() -> Result<()> {
+    let policy = json!({ "approval": "Automatic", "history": "None" });
+    let world = running("replrevert", &policy, &json!({ "runDurationMs": 1000 })).await?;
+    let object = world.wait_ready("IngestionFlow", "f").await?;
+    let (old, dataset) = (external_id(&object, "flow")?, external_id(&object, "dataset")?);
+    let outcomes = json!([{ "result": "natural", "durationMs": 600_000 }]);
+    world.sim.post(&format!("objects/{old}"), &json!({ "outcomes": outcomes })).await?;
+    world.sim.advance(3600).await?;
+    world.apply(&flow("new", &policy)).await?;
+    world.wait_condition("IngestionFlow", "f", "Ready", "False", "WaitingForRunToEnd").await?;
+    world.apply(&flow("old", &policy)).await?;
+    let id = one_pair(&world, "old").await?;
+    assert_eq!(id, old, "the former flow is in its place again");
+    assert_eq!(world.document(&id).await?["state"], "enabled");
+    let posts = world.calls(0).await?.iter().filter(|call| call.line == "POST /flows").count();
+    assert_eq!(posts, 1, "the new flow was never made");
+    world
+        .until("the event that says so", async || {
+            Ok((world.events_of("f", "ReplacementAbandoned").await? == 1).then_some(()))
+        })
+        .await?;
+    pay(&world).await?;
+    let before = world.rows(&dataset).await?.len();
+    world.sim.advance(2 * 3600).await?;
+    world
+        .until("the flow to read on", async || {
+            Ok((world.rows(&dataset).await?.len() >= before + PAID).then_some(()))
+        })
+        .await?;
+    assert!(world.rows(&dataset).await?.values().all(|times| *times == 1), "nothing twice");
     world.check_invariants().await
 }
 
