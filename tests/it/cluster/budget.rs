@@ -1,5 +1,6 @@
 //! The request budget of a running operator: the pace that is set, and whom a 429 stops for how long.
 
+use aep_operator::clock;
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 use serde_json::json;
@@ -37,7 +38,7 @@ async fn many_chains_at_once_keep_to_the_rate_that_is_set_and_to_few_calls() -> 
 
 /// A wait that Adobe asks for, as the header says it, and the moment in epoch milliseconds at which it ends.
 fn asked(form: &str, seconds: i64) -> Result<(String, i64)> {
-    let until = Timestamp::from_second(Timestamp::now().as_second() + seconds)?;
+    let until = Timestamp::from_second(clock::now().as_second() + seconds)?;
     let header = match form {
         "date" => until.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
         _ => seconds.to_string(),
