@@ -93,6 +93,10 @@ reasons! {
     StartTimeIgnored:
         "The flow has started, so the changed startTime has no effect.",
         "Put the old startTime back, or leave it out.";
+    BackfillIgnored:
+        "The flow was made with another backfill than the spec asks for. It speaks of the first run only, so it \
+         has no effect any more.",
+        "Nothing to do if the dataset holds what was there before; else replace the flow with history Full.";
     ScheduleRefused:
         "Flow Service does not accept this change of the schedule in place.",
         "Undo the change, or move the flow to a new source connection, which replaces it.";

@@ -52,8 +52,9 @@ pub struct Schedule {
     ))]
     pub start_time: Option<Time>,
     /// Whether the first run also reads what was there before `startTime`. Not with `once`. Absent: as Adobe
-    /// decides (yes). It counts when the flow is created and is not compared later. A flow that takes up the
-    /// dataset of a deleted one of its name goes on where that one ended, without backfill.
+    /// decides (yes). It counts when the flow is created; a later change has no effect, and the condition
+    /// Synced says so. A flow that takes up the dataset of a deleted one of its name goes on where that one
+    /// ended, without backfill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backfill: Option<bool>,
 }

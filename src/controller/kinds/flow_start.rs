@@ -60,17 +60,37 @@ pub(super) fn effective(shape: &FlowShape<'_>, before: Option<Time>) -> Option<T
     Timestamp::from_second(seconds).ok().map(Time)
 }
 
-/// What to say of a start that spec changed too late.
+/// What to say of what spec changed too late.
 pub(super) fn ignored(shape: &FlowShape<'_>) -> Option<(Reason, String)> {
-    let start = of(shape, observed(shape)?);
+    let observed = observed(shape)?;
+    let all: Vec<_> =
+        [late_start(shape, observed), late_backfill(shape, observed)].into_iter().flatten().collect();
+    let (reason, _) = all.first()?;
+    let why: Vec<&str> = all.iter().map(|(_, why)| why.as_str()).collect();
+    Some((*reason, format!("upstream equals spec, except that {}", why.join("; and that "))))
+}
+
+fn late_start(shape: &FlowShape<'_>, observed: &model::Flow) -> Option<(Reason, String)> {
+    let start = of(shape, observed);
     let in_spec = shape.desired.start.filter(|_| start.is_too_late())?;
     let time = |seconds| Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default();
     Some((
         Reason::StartTimeIgnored,
         format!(
-            "upstream equals spec, except that schedule.startTime {} has no effect: the flow started at {}; put that time there, or leave startTime out",
+            "schedule.startTime {} has no effect: the flow started at {}; put that time there, or leave startTime out",
             time(in_spec),
             time(start.shown)
         ),
     ))
+}
+
+/// It speaks of the first run, and Adobe documents no way to change it.
+fn late_backfill(shape: &FlowShape<'_>, observed: &model::Flow) -> Option<(Reason, String)> {
+    let in_spec = shape.desired.backfill?;
+    let made_with = observed.schedule.backfill.filter(|shown| *shown != in_spec)?;
+    let why = format!(
+        "schedule.backfill {in_spec} has no effect: the flow was made with backfill {made_with}. {}",
+        Reason::BackfillIgnored.remedy()
+    );
+    Some((Reason::BackfillIgnored, why))
 }

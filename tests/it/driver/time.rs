@@ -113,6 +113,29 @@ async fn a_start_follows_spec_until_it_has_passed_and_is_then_ignored_with_a_wor
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_backfill_that_spec_changes_after_the_creation_is_ignored_with_a_word() {
+    let asking = |backfill: bool| with(hourly(), "/schedule/backfill", json!(backfill));
+    let (world, process) = settled_with(asking(false)).await;
+    assert_eq!(said(&world, "Synced"), pair("True", "InSync"));
+    let writes = world.upstream_writes().len();
+    world.api.apply(&asking(true));
+    pass(&world, &process).await;
+    assert!(is_ready(&flow(&world)));
+    assert_eq!(said(&world, "Synced"), pair("True", "BackfillIgnored"));
+    let synced = text(&condition(&flow(&world), "Synced").unwrap_or_default(), "/message");
+    for part in ["schedule.backfill true", "made with backfill false", "history Full"] {
+        assert!(synced.contains(part), "{part}: {synced}");
+    }
+    let version = world.api.version();
+    check(&world, &process).await;
+    assert_eq!(world.api.version(), version, "said once: {:?}", world.api.writes());
+    world.api.apply(&asking(false));
+    pass(&world, &process).await;
+    assert_eq!(said(&world, "Synced"), pair("True", "InSync"));
+    assert_eq!(world.upstream_writes().len(), writes, "nothing is sent");
+}
+
+#[tokio::test(start_paused = true)]
 async fn data_gets_old_by_the_clock_alone_and_a_failed_run_differs_from_none() {
     let (world, process) = settled_with(with(hourly(), "/freshness", json!({ "maxAge": "3h" }))).await;
     assert_eq!(said(&world, "DataFresh"), pair("Unknown", "NoRunYet"));
