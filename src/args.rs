@@ -38,7 +38,7 @@ pub struct RunArgs {
     /// Deadline of one call to Adobe.
     #[arg(long, env = "CALL_DEADLINE", default_value = "60s", value_parser = duration)]
     pub call_deadline: Duration,
-    /// Concurrent reconciles per kind.
+    /// Concurrent reconciles per kind, for one organisation; several share them.
     #[arg(long, env = "CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// Names this cluster in the markers of upstream objects. Default: the UID of the namespace kube-system.

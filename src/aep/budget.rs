@@ -73,6 +73,8 @@ pub struct Permit {
 
 /// The fewest permits at once: what one claim needs at most, and one more.
 const FEWEST_AHEAD: usize = 4;
+/// Who works on an object of one organisation waits no longer than this for the end of a pause: others need the place.
+const LONGEST_STAY: Duration = Duration::from_secs(10);
 /// Longest self-chosen pause after a 429 that does not say how long to wait.
 const LONGEST_GUESS: Duration = Duration::from_mins(1);
 /// After this many calls in a row without a useful answer the pace falls to a probe.
@@ -128,29 +130,33 @@ impl Budget {
         }
     }
 
-    /// Waits for the turn of one call until `by`. The error is the time for which the organisation is paused, if it is.
+    /// Waits for the turn of one call until `by`. The error is the time for which the organisation is paused, if it is. Nobody but the
+    /// inventory sits out a long pause.
     pub async fn turn_by(&self, lane: Lane, by: Instant) -> Result<(), Option<Duration>> {
-        if self.paused_until().is_some_and(|until| until > by) {
+        let patient_until = if lane == Lane::Drift { by } else { by.min(Instant::now() + LONGEST_STAY) };
+        if self.paused_until().is_some_and(|until| until > patient_until) {
             return Err(self.pause());
         }
         tokio::time::timeout_at(by, self.turn(lane)).await.map_err(|_| self.pause())
     }
 
-    /// Waits for the permits of one claim, all at once, and for the end of a pause.
-    pub async fn permits(&self, count: usize) -> Vec<Permit> {
+    /// Waits for the permits of one claim, all at once, and for the end of a short pause. The error is the time that a long one lasts.
+    pub async fn permits(&self, count: usize) -> Result<Vec<Permit>, Duration> {
         let many = u32::try_from(count.min(FEWEST_AHEAD)).unwrap_or(1);
         loop {
-            if let Some(pause) = self.pause() {
-                tokio::time::sleep(pause).await;
+            match self.pause() {
+                Some(pause) if pause > LONGEST_STAY => return Err(pause),
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => {}
             }
             let places = Arc::clone(&self.0.ahead).acquire_many_owned(many).await;
-            let Ok(mut places) = places else { return Vec::new() };
+            let Ok(mut places) = places else { return Ok(Vec::new()) };
             if self.pause().is_none() {
                 let mut permits = Vec::with_capacity(count);
                 while let Some(place) = places.split(1) {
                     permits.push(Permit { _place: place });
                 }
-                return permits;
+                return Ok(permits);
             }
         }
     }

@@ -269,10 +269,16 @@ impl Session {
         self.credentials.fingerprint()
     }
 
-    /// Takes `count` permits ahead, so that nothing waits between a claim and the creation it announces. Waits as long as the
-    /// budget makes it wait; cancel-safe.
-    pub async fn permits(&self, count: usize) -> Vec<Permit> {
-        self.budget.permits(count).await
+    /// Takes `count` permits ahead, so that nothing waits between a claim and the creation it announces. Cancel-safe.
+    ///
+    /// # Errors
+    /// `Limited` while the organisation is told to wait for long.
+    pub async fn permits(&self, count: usize) -> Result<Vec<Permit>, Error> {
+        let operation = Operation::new("claim", "permits");
+        self.budget.permits(count).await.map_err(|pause| {
+            Error::new(ErrorKind::Limited, operation, "the organisation was told to wait; nothing was sent")
+                .with_retry_after(Some(pause))
+        })
     }
 
     /// For how long the organisation is told to wait, if it is.

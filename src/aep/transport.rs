@@ -230,6 +230,11 @@ impl Session {
         let asked = retry::retry_after(answer.headers(), crate::clock::now());
         let retry_after = match status {
             429 => Some(self.budget.limited(asked)),
+            // The source did not answer, or refused: that says nothing about Adobe's services.
+            500.. if envelope.code.as_deref().is_some_and(is_of_provider) => {
+                self.budget.answered();
+                asked
+            }
             500.. => {
                 self.budget.failed(asked);
                 asked
@@ -309,6 +314,14 @@ impl Session {
             retry_after: retry::retry_after(answer.headers(), crate::clock::now()),
         }))
     }
+}
+
+/// The codes with which Flow Service passes on what the provider of a connection answered: 1100 to 1104.
+fn is_of_provider(code: &str) -> bool {
+    code.split('-')
+        .next()
+        .and_then(|number| number.parse().ok())
+        .is_some_and(|number: u32| number / 100 == 11)
 }
 
 fn limited(call: &Call<'_>, pause: Option<Duration>) -> Error {

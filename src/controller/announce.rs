@@ -38,7 +38,7 @@ impl<K: Managed> Pass<'_, K> {
                 Before::Made(external) => return Ok(external),
                 Before::Send => (self.write_gate(), Vec::new(), false),
                 Before::Announce(announced, calls) => {
-                    let permits = K::site(refs).session.permits(calls).await;
+                    let permits = K::site(refs).session.permits(calls).await?;
                     self.announce_change(role, announced).await?;
                     (self.create_gate()?, permits, true)
                 }

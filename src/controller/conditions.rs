@@ -163,6 +163,8 @@ fn is_about_references(reason: Reason) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::outcome::Class;
 
@@ -282,5 +284,50 @@ mod tests {
             conditions.applied(false, Seen::default());
         });
         assert_eq!(says(&conditions, "Synced"), Some(("True".into(), "StartTimeIgnored".into())));
+    }
+
+    fn any_end() -> impl Strategy<Value = Result<bool, (Obstacle, u32)>> {
+        let class = prop::sample::select(vec![
+            Class::Blocked,
+            Class::Invalid,
+            Class::Denied,
+            Class::Limited,
+            Class::Unavailable,
+            Class::Ambiguous,
+            Class::Conflict,
+            Class::Gone,
+            Class::Bug,
+        ]);
+        let reason =
+            prop::sample::select(vec![Reason::Gone, Reason::InventorySuspect, Reason::ReferenceNotFound]);
+        let obstacle = (class, reason, any::<bool>(), any::<bool>(), 0u32..9).prop_map(
+            |(class, reason, quiet, usable, failures)| {
+                Err((Obstacle { quiet, usable, ..Obstacle::new(class, reason, "why") }, failures))
+            },
+        );
+        prop_oneof![any::<bool>().prop_map(Ok), obstacle]
+    }
+
+    fn merge(list: &mut Vec<Condition>, end: &Result<bool, (Obstacle, u32)>) {
+        let mut conditions = Conditions { list, generation: Some(1), now: Timestamp::UNIX_EPOCH };
+        match end {
+            Ok(looked) => conditions.applied(*looked, Seen::default()),
+            Err((obstacle, failures)) => conditions.obstructed(obstacle, obstacle.effect(*failures)),
+        }
+    }
+
+    proptest! {
+        /// What a pass found is the same when the next one finds it again, whatever was said before.
+        #[test]
+        fn merging_the_same_end_twice_changes_nothing(before in prop::collection::vec(any_end(), 0..4), end in any_end()) {
+            let mut list = Vec::new();
+            for end in &before {
+                merge(&mut list, end);
+            }
+            merge(&mut list, &end);
+            let once = list.clone();
+            merge(&mut list, &end);
+            prop_assert_eq!(list, once);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What every reconcile needs: the two ports, the settings, the clock and the memory of this process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use super::inventory::Brake;
 use super::known::Known;
 use super::memory::Memory;
 use super::rotation::Trials;
+use super::seats::Seats;
 use super::wake::Wake;
 use crate::aep::Aep;
 use crate::clock::Clock;
@@ -34,7 +36,7 @@ pub struct Settings {
     pub protect_secrets: bool,
     /// Whether a changed Stripe key is tried on a connection of its own first.
     pub verify_rotation: bool,
-    /// Concurrent reconciles per kind.
+    /// Concurrent reconciles per kind, for one organisation.
     pub concurrency: u16,
 }
 
@@ -52,6 +54,8 @@ pub struct Context {
     pub known: Known,
     /// Verdicts on new keys.
     pub trials: Trials,
+    /// Places for passes.
+    pub seats: Arc<Seats>,
     /// Wakes single objects.
     pub wake: Wake,
     /// What the inventory says of each sandbox as a whole.
@@ -81,6 +85,7 @@ impl Context {
         Self {
             cluster,
             aep,
+            seats: Seats::new(settings.concurrency),
             settings,
             memory: Memory::default(),
             known: Known::default(),

@@ -41,9 +41,17 @@ pub(super) const TURNS: usize = 40;
 /// 8. **Record** the outcome in status, only when it differs; events on transitions.
 /// 9. **Return** when to look again, or the obstacle.
 pub async fn reconcile<K: Managed>(object: K, cx: Arc<Context>) -> Result<Action, Obstacle> {
+    let kind = K::kind(&());
+    let organization = cx.memory.organization(object.meta().uid.as_deref().unwrap_or_default());
+    let seat = match organization.map(|organization| cx.seats.take(&kind, &organization)) {
+        Some(Err(wait)) => return Ok(Action::requeue(wait)),
+        Some(Ok(seat)) => Some(seat),
+        None => None,
+    };
     let Some(mut pass) = Pass::begin(object, &cx).await? else {
         return Ok(Action::requeue(Duration::from_hours(1)));
     };
+    pass.seat = seat;
     if pass.is_paused() {
         return pass.record_pause().await;
     }
@@ -53,7 +61,10 @@ pub async fn reconcile<K: Managed>(object: K, cx: Arc<Context>) -> Result<Action
     }
     let mut report = pass.blank_report();
     let result = pass.bring_about(&mut report).await;
-    pass.record(report, result).await
+    match pass.without_seat {
+        Some(wait) => Ok(Action::requeue(wait)),
+        None => pass.record(report, result).await,
+    }
 }
 
 /// Records a defect of the operator on the object that brought it to light.
@@ -77,6 +88,7 @@ impl<K: Managed> Pass<'_, K> {
     async fn bring_about(&mut self, report: &mut Report<K::Status>) -> Result<String, Obstacle> {
         let refs = self.object.resolve(self.cx).await?;
         self.resolved = true;
+        self.take_seat(K::site(&refs))?;
         let desired = self.object.desired(&refs)?;
         let hash = hash::of(&desired);
         self.replacing.pair = Some(K::pair(&desired));
@@ -103,6 +115,11 @@ impl<K: Managed> Pass<'_, K> {
             } else if !self.act(step, &refs, &desired, &hash).await? {
                 let shape = self.shape(&refs, &desired);
                 self.object.settle(self.cx, &shape, self.looked, report).await?;
+                if let Some((reason, why)) = self.unretired.take() {
+                    let message = format!("upstream equals spec, except for what is left behind: {why}");
+                    report.ignored = Some((reason, message));
+                    report.look_again_in(self.cx.settings.drift_interval);
+                }
                 self.start_run(K::site(&refs), report).await?;
                 return Ok(hash);
             }
@@ -112,6 +129,21 @@ impl<K: Managed> Pass<'_, K> {
             Reason::Progressing,
             "upstream keeps changing while it is being corrected",
         ))
+    }
+
+    /// A place among the passes of the organisation, where it was not known before.
+    fn take_seat(&mut self, site: &Site) -> Result<(), Obstacle> {
+        self.cx.memory.note_organization(&self.uid, &site.organization);
+        if self.seat.is_none() {
+            match self.cx.seats.take(&K::kind(&()), &site.organization) {
+                Ok(seat) => self.seat = Some(seat),
+                Err(wait) => {
+                    self.without_seat = Some(wait);
+                    return Err(Obstacle::waiting("other objects of the organisation come first"));
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn shape<'s>(&'s self, refs: &'s K::Refs, desired: &'s K::Desired) -> Shape<'s, K> {
@@ -327,7 +359,7 @@ impl<K: Managed> Pass<'_, K> {
     ) -> Result<(), Obstacle> {
         let roles: Vec<Role> = self.object.roles().into_iter().chain(also).collect();
         let missing = roles.iter().filter(|role| !self.external.contains_key(role)).count();
-        self.permits = K::site(refs).session.permits(missing).await;
+        self.permits = K::site(refs).session.permits(missing).await?;
         let now = self.now();
         let former = self.intent.as_ref();
         let replacement = former.and_then(|intent| intent.replacement.clone());

@@ -56,12 +56,12 @@ impl<K: Managed> Pass<'_, K> {
         }
         match self.object.when_lost(&self.shape(refs, desired), role) {
             WhenLost::Say(obstacle) => Err(obstacle),
+            WhenLost::Replace | WhenLost::Create if self.object.drift_policy() == DriftPolicy::Report => {
+                Err(gone(role, id, REPORTED))
+            }
             WhenLost::Replace => {
                 self.lost.insert(role, id.to_owned());
                 Ok(())
-            }
-            WhenLost::Create if self.object.drift_policy() == DriftPolicy::Report => {
-                Err(gone(role, id, REPORTED))
             }
             WhenLost::Create => self.create_again(role, id, refs, desired, hash).await,
         }
@@ -85,24 +85,22 @@ impl<K: Managed> Pass<'_, K> {
             ];
             self.shape(refs, desired).require_approval(Action::Recreate, &format!("{role} {id}"), &lines)?;
         }
-        let claim = Claim { replaces: Some(id.to_owned()), ..Claim::default() };
         let note = format!("the {role} {id} was deleted upstream: another one is made in its place");
-        self.claim_another(role, claim, refs, hash, note).await
+        self.claim_another(role, Some(id.to_owned()), refs, hash, note).await
     }
 
     /// Claims another object in a role, under a number that nothing ever had.
     async fn claim_another(
         &mut self,
         role: Role,
-        claim: Claim,
+        replaces: Option<String>,
         refs: &K::Refs,
         hash: &str,
         note: String,
     ) -> Result<(), Obstacle> {
         let mut intent = self.intent.clone().unwrap_or_else(|| Intent::blank(&self.uid, self.now()));
         let incarnation = intent.next_incarnation();
-        let outlived = intent.roles.get(&role).and_then(|standing| standing.former.clone());
-        intent.roles.insert(role, Claim { incarnation, former: claim.former.or(outlived), ..claim });
+        intent.roles.insert(role, Claim { incarnation, replaces, ..Claim::default() });
         self.intent = Some(intent);
         self.external.remove(&role);
         self.adopted.remove(&role);
@@ -137,11 +135,16 @@ impl<K: Managed> Pass<'_, K> {
         if self.external.contains_key(&becomes) {
             return self.supersede_again(role, &outlived.id, why, refs, hash).await;
         }
-        let claim = Claim { former: Some(outlived.clone()), ..Claim::default() };
         let note =
             format!("{why}: another one is made in its place, and it is deleted when no flow reads it");
+        let before = self.external.clone();
         self.external.insert(becomes, ExternalObject { role: becomes, ..outlived });
-        self.claim_another(role, claim, refs, hash, note).await
+        let claimed = self.claim_another(role, None, refs, hash, note).await;
+        if claimed.is_err() {
+            // Status says what the claim says, which may not have been written.
+            self.external = before;
+        }
+        claimed
     }
 
     /// The same while the one before it still waits for its flow, which has not begun to move, or moves to this one.
@@ -160,7 +163,8 @@ impl<K: Managed> Pass<'_, K> {
         }
         self.delete(role, K::site(refs)).await?;
         let note = format!("{why}: another one is made in its place");
-        self.claim_another(role, Claim::default(), refs, hash, note).await
+        // Status names it until the new id is recorded.
+        self.claim_another(role, Some(id.to_owned()), refs, hash, note).await
     }
 
     /// Deletes an object whose place another one has taken, unless something still uses it.
@@ -170,9 +174,16 @@ impl<K: Managed> Pass<'_, K> {
             self.kept.insert(role);
             return Ok(());
         }
-        // What took its place works, whatever becomes of it.
-        self.delete(role, site).await.map_err(|obstacle| Obstacle { usable: true, ..obstacle })?;
-        if self.kept.contains(&role) {
+        match self.delete(role, site).await {
+            // What took its place works without it: what stands in the way is told, and tried again by a later pass.
+            Err(obstacle) if !obstacle.is_failure() => {
+                self.kept.insert(role);
+                self.looked = true;
+                self.unretired = Some((obstacle.reason, obstacle.message));
+            }
+            deleted => deleted?,
+        }
+        if self.kept.contains(&role) && self.unretired.is_none() {
             self.external.remove(&role);
         }
         Ok(())

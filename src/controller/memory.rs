@@ -49,6 +49,8 @@ pub enum Shown {
 #[derive(Debug, Default)]
 struct Remembered {
     listed: bool,
+    /// Where it lives, as its last pass found.
+    organization: Option<String>,
     first_seen: Option<Instant>,
     failures: u32,
     /// The generation that failed.
@@ -97,6 +99,20 @@ impl Memory {
 
     fn with<T>(&self, uid: &str, change: impl FnOnce(&mut Remembered) -> T) -> T {
         change(self.objects().entry(uid.to_owned()).or_default())
+    }
+
+    /// Notes in which organisation the object lives: status tells it only when something exists.
+    pub fn note_organization(&self, uid: &str, organization: &str) {
+        self.with(uid, |object| {
+            if object.organization.as_deref() != Some(organization) {
+                object.organization = Some(organization.to_owned());
+            }
+        });
+    }
+
+    /// The organisation in which the object lives, where it is known.
+    pub fn organization(&self, uid: &str) -> Option<String> {
+        self.objects().get(uid)?.organization.clone()
     }
 
     /// The object came with a list, not with an event: another process may have worked on it.

@@ -22,6 +22,7 @@ pub mod trigger;
 pub mod upstream;
 pub mod wake;
 
+mod activity;
 mod announce;
 mod change;
 mod cleanup;
@@ -39,6 +40,7 @@ mod replace;
 mod report;
 mod run;
 mod run_request;
+mod seats;
 mod secrets;
 mod usage;
 

@@ -49,8 +49,19 @@ impl<K: Managed> Pass<'_, K> {
 
     /// Whether the custom resource of that kind that a marker names still exists. One that may not be read may exist.
     pub(super) async fn owner_lives<O: Kind>(&self, marker: &Marker) -> Result<bool, Obstacle> {
+        self.owner_lives_and(marker, |_: &O| true).await
+    }
+
+    /// The same for one of which something more holds.
+    pub(super) async fn owner_lives_and<O: Kind>(
+        &self,
+        marker: &Marker,
+        holds: impl Fn(&O) -> bool,
+    ) -> Result<bool, Obstacle> {
         match self.cx.cluster.get_opt::<O>(&marker.owner.namespace, &marker.owner.name).await {
-            Ok(found) => Ok(found.is_some_and(|found| found.uid().as_deref() == Some(&marker.uid))),
+            Ok(found) => {
+                Ok(found.is_some_and(|found| found.uid().as_deref() == Some(&marker.uid) && holds(&found)))
+            }
             Err(cluster::Error::Denied(_)) => Ok(true),
             Err(error) => Err(error.into()),
         }
@@ -77,7 +88,8 @@ pub(super) fn taken(role: Role, id: &str, owner: &str) -> String {
     )
 }
 
-fn has<K: Managed>(object: &K, role: Role, id: &str) -> bool {
+/// Whether status names an upstream object in that role.
+pub(super) fn has<K: Managed>(object: &K, role: Role, id: &str) -> bool {
     let external = object.status().map(|status| K::common(status).external.as_slice()).unwrap_or_default();
     external.iter().any(|external| external.role == role && external.id == id)
 }

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::managed::{External, Managed};
 use super::memory::{Sent, Shown};
 use super::replace::Replacing;
+use super::seats::Seat;
 use super::upstream::Object;
 use crate::aep::model::Run;
 use crate::aep::{Gate, Permit};
@@ -18,6 +19,7 @@ use crate::api::INTENT;
 use crate::api::condition::Reason;
 use crate::api::policy::DriftPolicy;
 use crate::api::role::Role;
+use crate::api::status::ExternalObject;
 use crate::cluster::claim::is_claimed;
 use crate::cluster::events::Severity;
 use crate::domain::adoption::adopted;
@@ -83,9 +85,15 @@ pub(super) struct Pass<'a, K: Managed> {
     pub(super) shown_run: Option<Run>,
     /// Objects whose absence upstream is proven, by role.
     pub(super) lost: BTreeMap<Role, String>,
+    /// Why an object whose place another one has taken could not be deleted.
+    pub(super) unretired: Option<(Reason, String)>,
     /// Something of a deletion was not to be seen upstream.
     pub(super) unseen: bool,
     pub(super) events: Vec<(Severity, Reason, String)>,
+    /// The place that this pass has among those of its organisation.
+    pub(super) seat: Option<Seat>,
+    /// There was none: when to come again.
+    pub(super) without_seat: Option<std::time::Duration>,
 }
 
 impl<'a, K: Managed> Pass<'a, K> {
@@ -148,8 +156,11 @@ impl<'a, K: Managed> Pass<'a, K> {
             shown: cx.memory.take_shown(&uid),
             shown_run: cx.memory.take_shown_run(&uid),
             lost: BTreeMap::new(),
+            unretired: None,
             unseen: false,
             events: Vec::new(),
+            seat: None,
+            without_seat: None,
             object,
             uid,
             intent,
@@ -265,6 +276,10 @@ impl<'a, K: Managed> Pass<'a, K> {
         let newest = || self.objects.values().filter_map(incarnation_of).max();
         let key_of = || self.key(role, &K::site(refs).sandbox, Some(refs));
         let key = standing.filter(|_| made).map(|claim| claim.key.clone()).filter(|key| !key.is_empty());
+        let outlived = role.former().and_then(|former| self.external.get(&former));
+        let former = outlived.map(|object| ExternalObject { role, ..object.clone() });
+        // No number ever names two objects.
+        let first = if former.is_some() { 2 } else { 1 };
         let name = || {
             standing
                 .and_then(|claim| claim.name.clone())
@@ -276,7 +291,7 @@ impl<'a, K: Managed> Pass<'a, K> {
                 .map(|claim| claim.incarnation)
                 .or_else(|| observed.and_then(incarnation_of))
                 .or_else(newest)
-                .unwrap_or(1),
+                .unwrap_or(first),
             key: key
                 .or_else(|| observed.and_then(Object::key).map(str::to_owned))
                 .or_else(key_of)
@@ -286,7 +301,7 @@ impl<'a, K: Managed> Pass<'a, K> {
                 claimed.unwrap_or_else(|| self.object.upstream_name(role))
             }),
             replaces: standing.and_then(|claim| claim.replaces.clone()),
-            former: standing.and_then(|claim| claim.former.clone()),
+            former,
         }
     }
 

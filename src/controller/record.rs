@@ -158,6 +158,10 @@ impl<K: Managed> Pass<'_, K> {
                 if effect.ready == ReadyEffect::False {
                     common.observed_generation = Some(self.generation());
                 }
+                // What only time can help is not served yet.
+                if !obstacle.quiet && !obstacle.is_failure() {
+                    common.last_handled_sync = self.sync_token().or_else(|| common.last_handled_sync.take());
+                }
             }
             (Err(_), None) => {}
         }

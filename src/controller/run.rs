@@ -78,7 +78,8 @@ async fn drive<K: Managed>(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     controller
-        .with_config(Config::default().concurrency(cx.settings.concurrency))
+        // Twice the places that one organisation may have, so that none is ever without.
+        .with_config(Config::default().concurrency(cx.settings.concurrency.saturating_mul(2)))
         .graceful_shutdown_on(stop)
         .run(reconcile_guarded::<K>, error_policy::<K>, Arc::clone(cx))
         .for_each(|result| async move { report::report(&result, &cx.metrics) })

@@ -23,7 +23,7 @@ impl<K: Managed> Pass<'_, K> {
         report: &mut Report<K::Status>,
     ) -> Result<(), Obstacle> {
         let Some(wish) = report.run.take() else { return Ok(()) };
-        let permit = site.session.permits(1).await.pop();
+        let permit = site.session.permits(1).await?.pop();
         let permit = permit.ok_or_else(|| Obstacle::bug("one permit should have been given"))?;
         self.claim_run(&wish).await?;
         let gate = self.create_gate()?;

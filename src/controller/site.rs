@@ -26,14 +26,17 @@ pub struct Site {
     pub secret_is_going: bool,
 }
 
+/// What tells sites apart: the organisation, the sandbox and the client id.
+pub type Key = (String, String, String);
+
 impl Site {
     /// The client id that our objects are created with.
     pub fn client_id(&self) -> &str {
         self.session.client_id()
     }
 
-    /// What tells sites apart: the organisation, the sandbox and the client id.
-    pub fn key(&self) -> (String, String, String) {
+    /// What tells it from others.
+    pub fn key(&self) -> Key {
         (self.organization.clone(), self.sandbox.clone(), self.client_id().to_owned())
     }
 }
@@ -41,6 +44,11 @@ impl Site {
 /// Opens the site of a base connection: its platform Secret, read live, and its sandbox. The organisation must be the one in which the
 /// base's objects already exist.
 pub async fn open(cx: &Context, base: &StripeBaseConnection) -> Result<Site, Obstacle> {
+    identified(cx, unidentified(cx, base).await?).await
+}
+
+/// The same without the id of the sandbox: Adobe is not asked.
+pub async fn unidentified(cx: &Context, base: &StripeBaseConnection) -> Result<Site, Obstacle> {
     let namespace = base.namespace().unwrap_or_default();
     let name = &base.spec.platform_credentials_secret_ref.name;
     let field = "spec.platformCredentialsSecretRef";
@@ -52,16 +60,21 @@ pub async fn open(cx: &Context, base: &StripeBaseConnection) -> Result<Site, Obs
         scopes: secret.value("scopes").ok().map(|scopes| scopes.expose_secret().to_owned()),
     };
     refuse_another_organization(base, &credentials.org_id, name)?;
-    let organization = credentials.org_id.clone();
-    let session = cx.aep.session(&credentials, &base.spec.sandbox);
-    let sandbox_id = known_sandbox(cx, &session, &organization, &base.spec.sandbox).await?;
     Ok(Site {
-        session,
-        organization,
+        session: cx.aep.session(&credentials, &base.spec.sandbox),
+        organization: credentials.org_id,
         sandbox: base.spec.sandbox.clone(),
-        sandbox_id,
+        sandbox_id: None,
         secret_is_going: secret.is_going(),
     })
+}
+
+/// The site with the id of its sandbox, asked for once. A credential that may not read sandboxes goes on without it.
+pub async fn identified(cx: &Context, site: Site) -> Result<Site, Obstacle> {
+    let key = (site.organization.clone(), site.sandbox.clone());
+    let ask = sandbox_id(&site.session, &site.organization, &site.sandbox);
+    let sandbox_id = cx.known.sandboxes.get_or_ask(key, ask).await?;
+    Ok(Site { sandbox_id, ..site })
 }
 
 /// The Stripe key of a base connection, and whether its Secret is being deleted.
@@ -133,17 +146,6 @@ fn refuse_another_organization(
         )),
         _ => Ok(()),
     }
-}
-
-/// The id of the sandbox, asked for once. A credential that may not read sandboxes goes on without it.
-async fn known_sandbox(
-    cx: &Context,
-    session: &Session,
-    organization: &str,
-    name: &str,
-) -> Result<Option<String>, Obstacle> {
-    let key = (organization.to_owned(), name.to_owned());
-    cx.known.sandboxes.get_or_ask(key, sandbox_id(session, organization, name)).await
 }
 
 /// Asks again whether the sandbox is active, and the one in which an object was made.

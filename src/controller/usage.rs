@@ -4,6 +4,7 @@
 //! A list only names what may use the object; what counts is read again, since a list may still show what was just deleted.
 
 use super::managed::Managed;
+use super::owners::has;
 use super::pass::Pass;
 use super::site::Site;
 use super::upstream::{self, Object};
@@ -50,7 +51,7 @@ impl<K: Managed> Pass<'_, K> {
                     if upstream::read(site, user.role, &user.id, None).await?.is_none() {
                         continue;
                     }
-                    if self.user_is_owned(user.role, marker).await? {
+                    if self.user_is_owned(&user, marker).await? {
                         return Err(in_use(role, id, &[user]));
                     }
                     retained.push(user.to_string());
@@ -60,7 +61,7 @@ impl<K: Managed> Pass<'_, K> {
         }
         if !retained.is_empty() {
             let users = some_of(&retained);
-            return Ok(Some(format!("it is used by {users}, which a deleted object retained")));
+            return Ok(Some(format!("it is used by {users}, which was retained")));
         }
         let foreign = flows_among(site, foreign).await?;
         if foreign.is_empty() { Ok(None) } else { Err(in_use(role, id, &foreign)) }
@@ -70,8 +71,13 @@ impl<K: Managed> Pass<'_, K> {
         marker.owner.cluster == self.cx.settings.cluster_id && marker.sandbox == site.sandbox
     }
 
-    async fn user_is_owned(&self, user: Role, marker: &Marker) -> Result<bool, Obstacle> {
-        match user {
+    async fn user_is_owned(&self, user: &User, marker: &Marker) -> Result<bool, Obstacle> {
+        match user.role {
+            // A flow that was replaced together with its dataset has left the old one behind.
+            Role::Dataset => {
+                let names = |flow: &IngestionFlow| has(flow, Role::Dataset, &user.id);
+                self.owner_lives_and(marker, names).await
+            }
             Role::SourceConnection => self.owner_lives::<StripeSourceConnection>(marker).await,
             _ => self.owner_lives::<IngestionFlow>(marker).await,
         }

@@ -156,25 +156,17 @@ impl Intent {
     }
 }
 
-/// Gives each object that was outlived the role that the claim says, since status may tell another one: the claim of what takes its place
-/// is written before the status, and may have failed.
+/// Gives each object that was outlived the role that it has from the claim of what takes its place on: status, which is written later, may
+/// still tell its old one, or nothing where it was lost.
 pub fn set_aside(external: &mut BTreeMap<Role, ExternalObject>, intent: Option<&Intent>) {
     let lost = external.is_empty();
     for (role, becomes) in Role::ALL.into_iter().filter_map(|role| Some((role, role.former()?))) {
         let claimed = intent.and_then(|intent| intent.roles.get(&role)?.former.as_ref());
-        let (from, to) = match claimed {
-            Some(former) if external.get(&role).is_some_and(|object| object.id == former.id) => {
-                (role, becomes)
-            }
-            Some(former) if lost => {
-                external.insert(becomes, ExternalObject { role: becomes, ..former.clone() });
-                continue;
-            }
-            None if !external.contains_key(&role) => (becomes, role),
-            _ => continue,
-        };
-        if let Some(object) = external.remove(&from) {
-            external.insert(to, ExternalObject { role: to, ..object });
+        let Some(former) = claimed else { continue };
+        let is_there = external.get(&role).is_some_and(|object| object.id == former.id);
+        let object = if is_there { external.remove(&role) } else { lost.then(|| former.clone()) };
+        if let Some(object) = object {
+            external.insert(becomes, ExternalObject { role: becomes, ..object });
         }
     }
 }
@@ -244,7 +236,6 @@ mod tests {
             ("status knows it", claimed, both.clone(), both.clone()),
             ("it was deleted", claimed, vec![present.clone()], vec![present]),
             ("status was lost", claimed, vec![], vec![former.clone()]),
-            ("the claim was not written", unclaimed, vec![former], vec![outlived]),
             ("the claim was lost", unclaimed, both.clone(), both),
         ];
         for (reason, intent, status, expected) in cases {

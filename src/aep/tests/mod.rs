@@ -229,7 +229,7 @@ pub(super) fn new_connection() -> model::NewConnection {
 }
 
 pub(super) async fn permit(session: &Session) -> Permit {
-    session.permits(1).await.pop().expect("a permit")
+    session.permits(1).await.expect("no pause").pop().expect("a permit")
 }
 
 /// A write with a permit taken ahead.

@@ -9,7 +9,7 @@ fn flow() -> Reply {
     )
 }
 
-fn flow_error(code: &str) -> Value {
+pub(super) fn flow_error(code: &str) -> Value {
     json!({"type": format!("https://ns.adobe.com/aep/errors/FLOW-{code}"), "report": {"detailed-message": "why"}})
 }
 

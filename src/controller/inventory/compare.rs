@@ -1,14 +1,14 @@
 //! List pages against the custom resources. What moved goes to the reconcile of its owner together with the list item, so that nothing is
 //! read twice. Nobody is woken before a whole shelf was read: only then it is known whether what is missing can be believed to be.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tokio::time::Instant;
 
 use super::brake::{Place, Shelf};
-use super::fleet::{Fleet, Known, known};
+use super::fleet::{Fleet, Known, Places, known};
 use super::identities;
-use super::orphans::Orphans;
+use super::orphans::{Unnamed, unnamed};
 use super::runs;
 use super::sight::{Seen, Sight};
 use crate::aep::Lane;
@@ -34,8 +34,12 @@ pub(super) struct Look<'a> {
     pub(super) cx: &'a Context,
     pub(super) site: &'a Site,
     pub(super) fleet: &'a Fleet,
+    pub(super) places: &'a Places,
+    /// When the round began.
+    pub(super) round: Instant,
     pub(super) seen: &'a mut Seen,
-    pub(super) orphans: &'a mut Orphans,
+    /// Marked objects that no status names.
+    pub(super) unnamed: &'a mut Vec<Unnamed>,
 }
 
 impl Look<'_> {
@@ -64,15 +68,43 @@ impl Look<'_> {
         let sets = self.compare(Role::MappingSet, &fleet.mappings).await?;
         let data_sets = self.compare(Role::Dataset, &fleet.flows).await?;
         self.note(Shelf::Lake, began, &[&groups, &schemas, &sets, &data_sets]);
+        self.review_identities(&schemas).await?;
         self.hand_over::<IngestionMapping>(groups, began);
         self.hand_over::<IngestionMapping>(schemas, began);
         self.hand_over::<IngestionMapping>(sets, began);
         self.hand_over::<IngestionFlow>(data_sets, began);
-        identities::review(self.cx, self.site, &fleet.mappings).await
+        Ok(())
+    }
+
+    /// Identities that others removed. A descriptor stands beside its schema, whose version it does not move, so one list of all of them
+    /// tells which of those that spec asks for are missing. Without identities in spec nothing is asked.
+    async fn review_identities(&self, schemas: &Found) -> Result<(), Obstacle> {
+        let began = Instant::now();
+        let missing: HashSet<&str> = schemas.missing.iter().map(|schema| schema.id.as_str()).collect();
+        let mut asked_for = Vec::new();
+        for mapping in &self.fleet.mappings {
+            let Some(wanted) = identities::wanted(mapping) else { continue };
+            let schemas =
+                known(self.site, self.places, Role::Schema, std::slice::from_ref(mapping)).into_iter();
+            let there = schemas.filter(|schema| !missing.contains(schema.id.as_str()));
+            asked_for.extend(there.map(|schema| (wanted.clone(), schema)));
+        }
+        if asked_for.is_empty() {
+            return Ok(());
+        }
+        let found = self.site.session.on(Lane::Drift).list_identities().await?;
+        for (wanted, schema) in asked_for {
+            if !identities::stand(&wanted, &schema.id, &found)
+                && self.cx.memory.show(&schema.uid, Role::Schema, Shown::Moved, began)
+            {
+                self.cx.wake.wake::<IngestionMapping>(&schema.namespace, &schema.name);
+            }
+        }
+        Ok(())
     }
 
     async fn compare<K: Managed>(&mut self, role: Role, owners: &[K]) -> Result<Found, Obstacle> {
-        let owned = known(self.site, role, owners);
+        let owned = known(self.site, self.places, role, owners);
         let mut found = Found { role, moved: Vec::new(), missing: Vec::new(), known: owned.len() };
         if owned.is_empty() {
             return Ok(found);
@@ -92,14 +124,14 @@ impl Look<'_> {
                 self.seen.insert(owner.id, sight);
             }
         }
-        self.orphans.consider(self.site, items.into_values());
+        self.unnamed.extend(unnamed(self.site, items.into_values()));
         Ok(found)
     }
 
     fn note(&self, at: Shelf, began: Instant, found: &[&Found]) {
         let known = found.iter().map(|found| found.known).sum();
         let missing = found.iter().map(|found| found.missing.len()).sum();
-        self.cx.brake.note(Place::of(self.site, at), began, known, missing);
+        self.cx.brake.note(Place::of(self.site, at), (self.round, began), known, missing);
     }
 
     /// Wakes the owners. What was listed before the operator's own last write tells nothing and is looked at in the next round.

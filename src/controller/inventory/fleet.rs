@@ -1,6 +1,6 @@
 //! The custom resources as one pass finds them, and the upstream objects that their statuses name.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use kube::ResourceExt;
 use tracing::debug;
@@ -10,7 +10,7 @@ use crate::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSo
 use crate::cluster::Error;
 use crate::controller::context::Context;
 use crate::controller::managed::Managed;
-use crate::controller::site::{self, Site};
+use crate::controller::site::{self, Key, Site};
 
 /// All custom resources that this installation looks after.
 #[derive(Debug, Default)]
@@ -24,6 +24,12 @@ pub struct Fleet {
     /// Flows.
     pub flows: Vec<IngestionFlow>,
 }
+
+/// A namespace, and a name in it.
+type Name = (String, String);
+
+/// Which site looks after which custom resource, by UID: that of its base connection.
+pub(super) type Places = HashMap<String, Key>;
 
 /// A custom resource that owns an upstream object.
 #[derive(Debug, Clone)]
@@ -51,13 +57,16 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// One site per organisation, sandbox and client: whichever base can be reached speaks for all that share its credentials.
-    pub(super) async fn sites(&self, cx: &Context) -> Vec<Site> {
-        let mut sites = BTreeMap::new();
-        for base in self.bases.iter().filter(|base| base.metadata.deletion_timestamp.is_none()) {
-            match site::open(cx, base).await {
+    /// One site per organisation, sandbox and client, and which custom resources live there. Adobe is not asked.
+    pub(super) async fn sites(&self, cx: &Context) -> (Vec<Site>, Places) {
+        let (mut sites, mut of_bases) = (BTreeMap::new(), HashMap::new());
+        for base in &self.bases {
+            match site::unidentified(cx, base).await {
                 Ok(site) => {
-                    sites.entry(site.key()).or_insert(site);
+                    of_bases.insert(name_of(base), site.key());
+                    if base.metadata.deletion_timestamp.is_none() {
+                        sites.entry(site.key()).or_insert(site);
+                    }
                 }
                 Err(obstacle) => {
                     debug!(
@@ -68,7 +77,34 @@ impl Fleet {
                 }
             }
         }
-        sites.into_values().collect()
+        (sites.into_values().collect(), self.places(&of_bases))
+    }
+
+    fn places(&self, of_bases: &HashMap<Name, Key>) -> Places {
+        let of_base = |name: &Name| of_bases.get(name).cloned();
+        let of_sources: HashMap<Name, Key> = self
+            .sources
+            .iter()
+            .filter_map(|source| {
+                Some((name_of(source), of_base(&beside(source, &source.spec.base_connection_ref.name))?))
+            })
+            .collect();
+        let of_source = |name: Name| of_sources.get(&name).cloned();
+        let bases = self.bases.iter().map(|base| (base.uid(), of_base(&name_of(base))));
+        let sources = self.sources.iter().map(|source| (source.uid(), of_source(name_of(source))));
+        let mappings = self.mappings.iter().map(|mapping| {
+            (mapping.uid(), of_source(beside(mapping, &mapping.spec.source_connection_ref.name)))
+        });
+        let flows = self
+            .flows
+            .iter()
+            .map(|flow| (flow.uid(), of_source(beside(flow, &flow.spec.source_connection_ref.name))));
+        bases
+            .chain(sources)
+            .chain(mappings)
+            .chain(flows)
+            .filter_map(|(uid, key)| Some((uid?, key?)))
+            .collect()
     }
 
     /// UIDs of all custom resources, those under deletion included.
@@ -81,15 +117,28 @@ impl Fleet {
     }
 }
 
+fn name_of(object: &impl ResourceExt) -> Name {
+    beside(object, &object.name_any())
+}
+
+/// A name in the namespace of an object.
+fn beside(object: &impl ResourceExt, name: &str) -> Name {
+    (object.namespace().unwrap_or_default(), name.to_owned())
+}
+
 /// The objects of a role that living custom resources own at a site.
-pub(super) fn known<K: Managed>(site: &Site, role: Role, owners: &[K]) -> Vec<Known> {
+pub(super) fn known<K: Managed>(site: &Site, places: &Places, role: Role, owners: &[K]) -> Vec<Known> {
+    let (here, nowhere) = (site.key(), String::new());
     let known = |owner: &K| {
         let external = K::common(owner.status()?).external.iter().find(|external| external.role == role)?;
-        let is_here = external.organization == site.organization && external.sandbox == site.sandbox;
+        let uid = owner.meta().uid.as_ref().unwrap_or(&nowhere);
+        let is_here = external.organization == site.organization
+            && external.sandbox == site.sandbox
+            && places.get(uid) == Some(&here);
         is_here.then(|| Known {
             id: external.id.clone(),
             etag: external.etag.clone(),
-            uid: owner.uid().unwrap_or_default(),
+            uid: uid.clone(),
             namespace: owner.namespace().unwrap_or_default(),
             name: owner.name_any(),
         })

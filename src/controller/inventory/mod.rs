@@ -21,21 +21,24 @@ mod orphans;
 mod runs;
 mod sight;
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info_span, warn};
 
 pub use self::brake::{Brake, Place, Shelf, Verdict};
 use self::compare::Look;
 pub use self::fleet::Fleet;
-use self::orphans::Orphans;
+use self::fleet::Places;
+use self::orphans::{Orphans, Unnamed};
 use self::sight::Seen;
 use super::context::Context;
 use super::guardrail::Guardrail;
 use super::secrets;
-use super::site::Site;
+use super::site::{self, Key, Site};
 use crate::domain::outcome::Obstacle;
 use crate::domain::retry;
 
@@ -58,10 +61,25 @@ pub async fn run(cx: Arc<Context>, namespaces: Vec<Option<String>>) {
 pub struct Inventory {
     namespaces: Vec<Option<String>>,
     rounds: usize,
-    last_slow: Option<Instant>,
-    seen: Seen,
+    kept: HashMap<Key, Kept>,
     orphans: Orphans,
     guardrail: Guardrail,
+}
+
+/// What they have shown of one site.
+#[derive(Default)]
+struct Kept {
+    seen: Seen,
+    /// When the lake was looked at last, from end to end.
+    last_slow: Option<Instant>,
+}
+
+/// What one round looks at.
+struct Round<'a> {
+    cx: &'a Context,
+    fleet: &'a Fleet,
+    places: &'a Places,
+    began: Instant,
 }
 
 impl Inventory {
@@ -70,14 +88,13 @@ impl Inventory {
         Self {
             namespaces,
             rounds: 0,
-            last_slow: None,
-            seen: Seen::new(),
+            kept: HashMap::new(),
             orphans: Orphans::default(),
             guardrail: Guardrail::default(),
         }
     }
 
-    /// One round over everything. What fails is told and tried again in the next.
+    /// One round over everything, all organisations at the same time. What fails is told and tried again in the next.
     pub async fn round(&mut self, cx: &Context) {
         if self.rounds.is_multiple_of(SWEEP_EVERY) {
             self.review_secrets(cx).await;
@@ -87,20 +104,18 @@ impl Inventory {
             Ok(fleet) => fleet,
             Err(error) => return warn!(%error, "no inventory: the custom resources could not be read"),
         };
-        let is_slow = self.last_slow.is_none_or(|last| last.elapsed() >= cx.settings.slow_drift_interval);
-        if is_slow {
-            self.last_slow = Some(Instant::now());
+        let (sites, places) = fleet.sites(cx).await;
+        let mut of_organizations: BTreeMap<String, Vec<(Site, Kept)>> = BTreeMap::new();
+        for site in sites {
+            let kept = self.kept.remove(&site.key()).unwrap_or_default();
+            of_organizations.entry(site.organization.clone()).or_default().push((site, kept));
         }
-        for site in fleet.sites(cx).await {
-            let (seen, orphans) = (&mut self.seen, &mut self.orphans);
-            let mut look = Look { cx, site: &site, fleet: &fleet, seen, orphans };
-            // One sandbox that fails must not keep the others from being looked at.
-            if let Err(obstacle) = look.at_flow_service().await {
-                tell(&site, &obstacle);
-            }
-            if is_slow && let Err(obstacle) = look.at_lake().await {
-                tell(&site, &obstacle);
-            }
+        self.kept.clear();
+        let round = Round { cx, fleet: &fleet, places: &places, began: Instant::now() };
+        let looks = of_organizations.into_values().map(|sites| round.look_at(sites));
+        for (key, kept, unnamed) in join_all(looks).await.into_iter().flatten() {
+            self.kept.insert(key, kept);
+            self.orphans.consider(unnamed);
         }
         self.orphans.review(cx, &fleet, &self.namespaces);
         self.guardrail.review(cx, &fleet).await;
@@ -110,6 +125,38 @@ impl Inventory {
         for namespace in &self.namespaces {
             if let Err(error) = secrets::sweep(cx, namespace.as_deref()).await {
                 debug!(%error, "Secrets not reviewed");
+            }
+        }
+    }
+}
+
+impl Round<'_> {
+    /// The sites of one organisation, one after the other.
+    async fn look_at(&self, sites: Vec<(Site, Kept)>) -> Vec<(Key, Kept, Vec<Unnamed>)> {
+        let mut seen = Vec::new();
+        for (site, mut kept) in sites {
+            let (key, mut unnamed) = (site.key(), Vec::new());
+            match site::identified(self.cx, site.clone()).await {
+                Ok(site) => self.look(&site, &mut kept, &mut unnamed).await,
+                Err(obstacle) => tell(&site, &obstacle),
+            }
+            seen.push((key, kept, unnamed));
+        }
+        seen
+    }
+
+    async fn look(&self, site: &Site, kept: &mut Kept, unnamed: &mut Vec<Unnamed>) {
+        let Self { cx, fleet, places, began } = *self;
+        let is_slow = kept.last_slow.is_none_or(|last| last.elapsed() >= cx.settings.slow_drift_interval);
+        let mut look = Look { cx, site, fleet, places, round: began, seen: &mut kept.seen, unnamed };
+        // One shelf that fails must not keep the other from being looked at.
+        if let Err(obstacle) = look.at_flow_service().await {
+            tell(site, &obstacle);
+        }
+        if is_slow {
+            match look.at_lake().await {
+                Ok(()) => kept.last_slow = Some(began),
+                Err(obstacle) => tell(site, &obstacle),
             }
         }
     }

@@ -21,14 +21,21 @@ pub(super) struct Orphans {
     told: HashSet<String>,
 }
 
+/// An upstream object that no status names: its id and its marker.
+pub(super) type Unnamed = (String, Marker);
+
+/// Those of some objects that carry a marker of their sandbox.
+pub(super) fn unnamed(site: &Site, objects: impl Iterator<Item = Object>) -> impl Iterator<Item = Unnamed> {
+    objects.filter_map(|object| {
+        let marker = object.marker().filter(|marker| marker.sandbox == site.sandbox)?;
+        Some((object.id().to_owned(), marker))
+    })
+}
+
 impl Orphans {
     /// Notes objects that no status names.
-    pub(super) fn consider(&mut self, site: &Site, unnamed: impl Iterator<Item = Object>) {
-        for object in unnamed {
-            if let Some(marker) = object.marker().filter(|marker| marker.sandbox == site.sandbox) {
-                self.now.insert(object.id().to_owned(), marker);
-            }
-        }
+    pub(super) fn consider(&mut self, unnamed: Vec<Unnamed>) {
+        self.now.extend(unnamed);
     }
 
     /// Ends a pass: tells of each orphan once.

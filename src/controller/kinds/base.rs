@@ -123,9 +123,10 @@ impl Managed for StripeBaseConnection {
         drift.field(KEY_FIELD, shape.desired.credentials_hash.as_str(), applied.unwrap_or("unknown"))
     }
 
-    /// A key is tried only in the place of another one: a first one has nothing to stop.
+    /// A key is tried only in the place of another one, ours or that of whoever made the connection: a first one has nothing to stop.
     fn trial(&self, cx: &Context, shape: &Shape<'_, Self>, drift: &Drift) -> Option<Trial> {
-        let replaces = self.status.as_ref().is_some_and(|status| status.credentials_hash.is_some());
+        let had_ours = self.status.as_ref().is_some_and(|status| status.credentials_hash.is_some());
+        let replaces = had_ours || shape.is_adopted(Role::Connection);
         (cx.settings.verify_rotation && replaces && drift.has(KEY_FIELD)).then(|| Trial {
             field: KEY_FIELD,
             key: cx.trials.key(shape.site(), shape.refs.stripe_key.expose_secret()),

@@ -303,7 +303,7 @@ impl Managed for IngestionFlow {
     ) -> Result<(), Obstacle> {
         let start = flow_start::effective(shape, report.status.effective_start_time.take());
         report.status.effective_start_time = start;
-        report.ignored = flow_start::ignored(shape);
+        report.ignored = flow_start::ignored(shape, &report.status.common.conditions);
         if shape.created.contains(&Role::Flow)
             && shape.cut().is_none()
             && let Some(until) = history::of(shape).await?

@@ -1,12 +1,12 @@
 //! The start of a flow, from spec, claim and what upstream shows: what is sent, what status holds, and what has no effect any more.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::history;
 use crate::aep::model;
 use crate::api::IngestionFlow;
-use crate::api::condition::Reason;
+use crate::api::condition::{ConditionType, Reason, find};
 use crate::api::role::Role;
 use crate::controller::managed::Shape;
 use crate::controller::upstream::Object;
@@ -60,14 +60,21 @@ pub(super) fn effective(shape: &FlowShape<'_>, before: Option<Time>) -> Option<T
     Timestamp::from_second(seconds).ok().map(Time)
 }
 
-/// What to say of what spec changed too late.
-pub(super) fn ignored(shape: &FlowShape<'_>) -> Option<(Reason, String)> {
-    let observed = observed(shape)?;
+/// What to say of what spec changed too late. Where the flow was not looked at, what was `said` of it still holds.
+pub(super) fn ignored(shape: &FlowShape<'_>, said: &[Condition]) -> Option<(Reason, String)> {
+    let Some(observed) = observed(shape) else { return still_ignored(said) };
     let all: Vec<_> =
         [late_start(shape, observed), late_backfill(shape, observed)].into_iter().flatten().collect();
     let (reason, _) = all.first()?;
     let why: Vec<&str> = all.iter().map(|(_, why)| why.as_str()).collect();
     Some((*reason, format!("upstream equals spec, except that {}", why.join("; and that "))))
+}
+
+fn still_ignored(said: &[Condition]) -> Option<(Reason, String)> {
+    let synced = find(said, ConditionType::Synced)?;
+    let reason = Reason::parse(&synced.reason)?;
+    matches!(reason, Reason::StartTimeIgnored | Reason::BackfillIgnored)
+        .then(|| (reason, synced.message.clone()))
 }
 
 fn late_start(shape: &FlowShape<'_>, observed: &model::Flow) -> Option<(Reason, String)> {
@@ -86,7 +93,8 @@ fn late_start(shape: &FlowShape<'_>, observed: &model::Flow) -> Option<(Reason, 
 
 /// It speaks of the first run, and Adobe documents no way to change it.
 fn late_backfill(shape: &FlowShape<'_>, observed: &model::Flow) -> Option<(Reason, String)> {
-    let in_spec = shape.desired.backfill?;
+    // A replacement decides by itself, and its condition says so.
+    let in_spec = shape.desired.backfill.filter(|_| shape.cut().is_none())?;
     let made_with = observed.schedule.backfill.filter(|shown| *shown != in_spec)?;
     let why = format!(
         "schedule.backfill {in_spec} has no effect: the flow was made with backfill {made_with}. {}",

@@ -152,6 +152,9 @@ fn any_standing() -> impl Strategy<Value = Standing> {
         Just(Standing::Gone("id".into())),
         Just(Standing::Deleted),
         Just(Standing::Outlived("why".into())),
+        Just(Standing::Contested(Contest::Predecessor(vec!["a".into()]))),
+        Just(Standing::Contested(Contest::PossibleTwin(vec!["a".into()]))),
+        Just(Standing::Contested(Contest::Foreign(vec!["a".into()]))),
         Just(Standing::Contested(Contest::Several(vec!["a".into(), "b".into()]))),
     ]
 }
@@ -159,8 +162,15 @@ fn any_standing() -> impl Strategy<Value = Standing> {
 fn any_facts() -> impl Strategy<Value = Facts> {
     let claim = prop_oneof![Just(ClaimState::Missing), Just(ClaimState::Standing), Just(ClaimState::Fresh)];
     let former = prop_oneof![Just(None), Just(Some(Role::FormerSourceConnection))];
-    (any::<bool>(), claim, prop::collection::vec(any_standing(), 3), former).prop_map(
-        |(deleting, claim, standings, former)| Facts { deleting, former, ..facts(claim, &standings) },
+    let policy = prop_oneof![Just(DriftPolicy::Correct), Just(DriftPolicy::Report)];
+    let roles = prop::collection::vec((any_standing(), any::<bool>()), 3);
+    ((any::<bool>(), any::<bool>()), claim, roles, former, policy).prop_map(
+        |((deleting, misplaced), claim, roles, former, drift_policy)| {
+            let (standings, keeps): (Vec<_>, Vec<_>) = roles.into_iter().unzip();
+            let mut facts = Facts { deleting, drift_policy, misplaced, former, ..facts(claim, &standings) };
+            facts.roles.iter_mut().zip(keeps).for_each(|(role, keep)| role.keep = keep);
+            facts
+        },
     )
 }
 
@@ -176,19 +186,18 @@ fn take(facts: &mut Facts, step: &Step) -> bool {
     match step {
         Step::Claim => facts.claim = ClaimState::Fresh,
         Step::LookUp(role) => stand(*role, absent(0)),
-        Step::Take(role, _) | Step::Create(role) | Step::Update(role) => stand(*role, owned()),
+        // Differences that are only reported are not looked at again in the pass.
+        Step::Take(role, _) | Step::Create(role) | Step::Update(role) | Step::Report(role) => {
+            stand(*role, owned());
+        }
         Step::Delete(role) => stand(*role, Standing::Deleted),
         Step::Supersede(role, _) => {
             stand(*role, Standing::Unsent);
             facts.claim = ClaimState::Fresh;
         }
         Step::Retire(_) => facts.former = None,
-        Step::Rest
-        | Step::Wait(..)
-        | Step::Report(_)
-        | Step::Contested(..)
-        | Step::Lost(..)
-        | Step::Release => return false,
+        Step::Replace => facts.misplaced = false,
+        Step::Rest | Step::Wait(..) | Step::Contested(..) | Step::Lost(..) | Step::Release => return false,
         other => unreachable!("{other:?} without a replacement"),
     }
     true
@@ -223,7 +232,8 @@ proptest! {
             prop_assert!(facts.deleting);
             for role in facts.roles.iter().filter(|role| !role.keep) {
                 let gone = matches!(role.standing, Standing::Unsent | Standing::Deleted | Standing::Gone(_) | Standing::Absent { grace: Duration::ZERO });
-                prop_assert!(gone, "{:?}", role);
+                let is_of_others = matches!(role.standing, Standing::Contested(Contest::Predecessor(_) | Contest::Foreign(_)));
+                prop_assert!(gone || is_of_others, "{:?}", role);
             }
         }
     }

@@ -72,6 +72,8 @@ async fn a_hand_made_chain_is_taken_over_runs_on_and_stays_when_its_objects_go()
         .map(|call| call.line.as_str())
         .collect();
     let expected = [
+        "POST /connections",
+        "DELETE /connections/{id}",
         "PATCH /connections/{id}",
         "PATCH /sourceConnections/{id}",
         "PUT /mappingSets/{id}",
@@ -79,19 +81,26 @@ async fn a_hand_made_chain_is_taken_over_runs_on_and_stays_when_its_objects_go()
         "PATCH /targetConnections/{id}",
         "PATCH /flows/{id}",
     ];
-    assert_eq!(writes, expected, "one write each, and nothing is made");
+    assert_eq!(writes, expected, "the key is tried first, one write each, and nothing that stays is made");
     let written = world.operator_writes()?;
     let claims =
         written.iter().filter(|write| write.ends_with("/ hand") && !write.contains(" secrets/")).count();
-    assert_eq!(claims, 5, "one claim each, and the announcement of the PUT: {written:#?}");
+    assert_eq!(
+        claims, 7,
+        "one claim each, that of the probe and its end, the announcement of the PUT: {written:#?}"
+    );
     let of_base = written.iter().filter(|write| write.contains(" stripebaseconnections/")).count();
-    assert_eq!(of_base, 3, "what waits, claim and result: {written:#?}");
+    assert_eq!(of_base, 5, "what waits, claim, probe, its end, and result: {written:#?}");
     let flow = world.wait_ready(KINDS[3], "hand").await?;
     for (role, id) in
         [("flow", &chain.flow), ("target-connection", &chain.target), ("dataset", &chain.dataset)]
     {
         assert_eq!(&external_id(&flow, role)?, id);
     }
+
+    let document = world.document(&chain.flow).await?;
+    assert_eq!(document["name"], NAME, "what spec leaves out stays");
+    assert_eq!(document["options"]["partialIngestionPercent"].to_string().trim_matches('"'), "10");
 
     world.sim.advance(7 * 3600).await?;
     world

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::World;
 use crate::support::objects::{ORGANIZATION, chain, with};
-use crate::support::world::{condition, external_id};
+use crate::support::world::{Settings, condition, external_id};
 
 /// The interval of these worlds, and how long a pass over a small sandbox may take on a busy machine.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -102,8 +102,16 @@ async fn an_edit_of_each_kind_is_put_back_within_one_interval_and_written_nowher
 async fn a_lost_flow_is_made_again_and_reads_on_where_the_lost_one_ended() -> Result<()> {
     let world = at_rest("recreate", &with_policy("Recreate")).await?;
     let lost = delete_upstream(&world, "IngestionFlow", "flow").await?;
+    let (since, writes) = (world.last_call().await?, world.operator_writes()?.len());
     world.sim.post("seed", &json!({ "stripe": [{ "resource": "charges", "count": 3 }] })).await?;
     made_again(&world, "IngestionFlow", "flow", &lost).await?;
+    world.inventory_passes(1).await?;
+    let calls = world.calls(since).await?;
+    let made: Vec<&str> =
+        calls.iter().filter(|call| call.is_creating_post()).map(|call| call.line.as_str()).collect();
+    assert_eq!(made, ["POST /flows"], "nothing else is made");
+    let written = world.operator_writes()?.split_off(writes);
+    ensure!(written.len() <= 6, "what is missing, two claims, the flow and its run: {written:#?}");
     world.sim.advance(2 * 3600).await?;
     world.inventory_passes(2).await?;
     each_row_once(&world).await?;
@@ -136,6 +144,14 @@ async fn a_lost_source_is_made_again_and_its_flow_waits_for_the_approval_of_its_
     let source = made_again(&world, "StripeSourceConnection", "source-connection", &lost).await?;
     let said = world.wait_condition("IngestionFlow", "d", "Ready", "False", "ApprovalRequired").await?;
     assert!(said.contains(&source), "{said}");
+    let flow = world.get("IngestionFlow", "d").await?.context("the flow")?;
+    let former = external_id(&flow, "flow")?;
+    let digest = flow["status"]["pending"]["digest"].as_str().context("a digest")?;
+    world.annotate("IngestionFlow", "d", "ingestion.aep-operator.io/approve", Some(digest)).await?;
+    made_again(&world, "IngestionFlow", "flow", &former).await?;
+    world.sim.advance(2 * 3600).await?;
+    world.inventory_passes(2).await?;
+    each_row_once(&world).await?;
     world.check_invariants().await
 }
 
@@ -162,6 +178,52 @@ async fn a_source_that_outlived_its_connection_goes_as_soon_as_its_flow_has_move
     world.sim.advance(2 * 3600).await?;
     world.inventory_passes(2).await?;
     each_row_once(&world).await?;
+    world.check_invariants().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_edit_or_delete_in_the_lake_is_mended_by_the_slow_rounds() -> Result<()> {
+    let mut settings = Settings::default();
+    settings.operator.extend(["--slow-drift-interval".to_owned(), "5s".to_owned()]);
+    let [base, source, mapping, flow] = with_policy("Recreate");
+    let world = World::start_with("lake", settings).await?;
+    world.apply_all(&[base, source, with(mapping, "/description", json!("ours")), flow]).await?;
+    world.wait_all_ready(4).await?;
+    wait_for_success(&world).await?;
+    world.inventory_passes(2).await?;
+    for (kind, role, member) in [
+        ("IngestionMapping", "schema", "description"),
+        ("IngestionMapping", "field-group", "description"),
+        ("IngestionFlow", "dataset", "tags"),
+    ] {
+        let id = world.id_of(kind, "d", role).await?.replace(':', "%3A").replace('/', "%2F");
+        let before = world.document(&id).await?[member].clone();
+        let theirs = if member == "tags" { json!({ "team": ["payments"] }) } else { json!("theirs") };
+        let since = world.last_call().await?;
+        world.sim.post(&format!("objects/{id}"), &json!({ "set": { member: theirs } })).await?;
+        world
+            .until("the edit to be put back", async || {
+                let now = world.document(&id).await?[member].clone();
+                let has_ours = |value: &Value| value["aepOperator"] == before["aepOperator"];
+                Ok((now == before || (member == "tags" && has_ours(&now))).then_some(()))
+            })
+            .await?;
+        let calls = world.calls(since).await?;
+        let patches = calls.iter().filter(|call| call.method == "PATCH").count();
+        assert_eq!(patches, 1, "{role}: {calls:?}");
+    }
+    let lost = world.id_of("IngestionMapping", "d", "mapping-set").await?;
+    let since = world.last_call().await?;
+    world.sim.delete(&format!("objects/{lost}")).await?;
+    made_again(&world, "IngestionMapping", "mapping-set", &lost).await?;
+    world
+        .until("the flow to use the new set", async || {
+            Ok((world.count(since, "PATCH /flows/{id}").await? > 0).then_some(()))
+        })
+        .await?;
+    let made = world.calls(since).await?.iter().filter(|call| call.is_creating_post()).count();
+    assert_eq!(made, 1, "one set in the place of the lost one");
+    world.wait_all_ready(4).await?;
     world.check_invariants().await
 }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::DeleteParams;
+use serde_json::json;
 
 use super::many::no_orphans;
 use crate::support::World;
@@ -16,6 +17,12 @@ async fn a_deleted_namespace_takes_its_upstream_objects_with_it_and_ends() -> Re
     let world = World::start("gone").await?;
     world.apply_all(chain("a", "refunds").iter().chain(&chain("b", "prices"))).await?;
     world.wait_all_ready(8).await?;
+    // A run in flight is waited for, but not for ever.
+    let flow = world.id_of("IngestionFlow", "b", "flow").await?;
+    let outcomes = json!([{ "result": "natural", "durationMs": 24 * 3_600_000 }]);
+    world.sim.post(&format!("objects/{flow}"), &json!({ "outcomes": outcomes })).await?;
+    world.sim.advance(3_600).await?;
+    let since = world.last_call().await?;
     let namespaces: Api<Namespace> = Api::all(world.client.clone());
     namespaces.delete(&world.namespace, &DeleteParams::background()).await?;
     world
@@ -24,6 +31,12 @@ async fn a_deleted_namespace_takes_its_upstream_objects_with_it_and_ends() -> Re
         })
         .await?;
     no_orphans(&world).await?;
+    let calls = world.calls(since).await?;
+    for part in ["/flows/{id}", "/targetConnections/{id}", "/sourceConnections/{id}", "/connections/{id}"] {
+        let deleted = calls.iter().filter(|call| call.method == "DELETE" && call.endpoint == part).count();
+        assert_eq!(deleted, 2, "{part}: each once");
+    }
+    assert!(calls.iter().all(|call| !call.is_creating_post()), "nothing is made any more");
     world.check_invariants().await
 }
 

@@ -116,20 +116,31 @@ async fn a_manual_replacement_waits_for_its_digest_and_for_the_run_in_flight_and
     world.check_invariants().await
 }
 
-/// Kills the operator while its next call of that kind is executed and not answered, and starts it again.
-async fn kill_in(world: &mut World, method: &str, endpoint: &str) -> Result<()> {
-    let fault = json!([{ "match": { "method": method, "endpoint": endpoint }, "action": "hangAfterCommit" }]);
-    world.sim.delete("faults").await?;
-    world.sim.post("faults", &fault).await?;
-    world
-        .until(&format!("a {method} {endpoint} to be executed"), async || {
-            let faults = world.sim.get("faults").await?;
-            Ok((faults["faults"][0]["reached"] == 1).then_some(()))
-        })
-        .await?;
-    world.operator.process().kill()?;
-    world.operator.process().restart()?;
-    world.operator.ready(Duration::from_secs(30)).await
+/// Kills the operator in each of the calls, when it was executed and is not answered, and starts it again.
+async fn kill_in_each(world: &mut World, calls: &[(&str, &str)]) -> Result<()> {
+    let hang = async |world: &World, (method, endpoint): &(&str, &str)| -> Result<()> {
+        let on = json!({ "method": method, "endpoint": endpoint });
+        world.sim.delete("faults").await?;
+        world.sim.post("faults", &json!([{ "match": on, "action": "hangAfterCommit" }])).await?;
+        Ok(())
+    };
+    hang(world, calls.first().context("a call")?).await?;
+    for (at, (method, endpoint)) in calls.iter().enumerate() {
+        world
+            .until(&format!("a {method} {endpoint} to be executed"), async || {
+                let faults = world.sim.get("faults").await?;
+                Ok((faults["faults"][0]["reached"] == 1).then_some(()))
+            })
+            .await?;
+        world.operator.process().kill()?;
+        // Nobody makes the next call before it is to hang.
+        if let Some(next) = calls.get(at + 1) {
+            hang(world, next).await?;
+        }
+        world.operator.process().restart()?;
+        world.operator.ready(Duration::from_secs(30)).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,9 +163,7 @@ async fn a_manual_replacement_with_full_history_goes_on_after_a_kill_in_each_of_
         ("DELETE", "/flows/{id}"),
         ("DELETE", "/targetConnections/{id}"),
     ];
-    for (method, endpoint) in steps {
-        kill_in(&mut world, method, endpoint).await?;
-    }
+    kill_in_each(&mut world, &steps).await?;
     let message = replaced(&world).await?;
     assert!(message.contains(&old) && message.contains("history Full"), "{message}");
     one_pair(&world, "new").await?;

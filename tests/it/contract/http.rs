@@ -130,7 +130,7 @@ async fn a_server_that_is_not_there_executes_nothing() {
     let settings = Settings { aep_url: url, ..world.aep.settings().clone() };
     let aep = Aep::new(settings, Arc::new(HttpTransport::new(Duration::from_secs(2)).unwrap())).unwrap();
     let session = aep.session(&credentials(), "dev");
-    let permit = session.permits(1).await.pop().unwrap();
+    let permit = session.permits(1).await.unwrap().pop().unwrap();
     let error = session.create::<Connection>(permit, &world.gate, &new_base()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
 }

@@ -90,7 +90,7 @@ impl World {
     }
 
     async fn permit(&self) -> Permit {
-        self.session.permits(1).await.pop().unwrap()
+        self.session.permits(1).await.unwrap().pop().unwrap()
     }
 
     /// Calls the simulator's control API, which has to accept.

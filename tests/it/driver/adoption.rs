@@ -47,14 +47,16 @@ pub(super) async fn round(world: &World, process: &Process) {
 async fn a_whole_chain_is_taken_over_and_nothing_is_made() {
     let (world, chain) = world_by_hand().await;
     let world = world.approving();
-    let (made, written) = (world.creating_posts().len(), world.upstream_writes().len());
+    let (before, written) = (world.ids(), world.upstream_writes().len());
     let process = world.process("p", Plan::Live);
     world.settle(&process).await;
-    assert_eq!(world.creating_posts().len(), made, "{:#?}", world.trace());
+    assert_eq!(world.ids(), before, "{:#?}", world.trace());
     let writes = world.upstream_writes().split_off(written);
     assert_eq!(
         writes,
         [
+            "POST /connections",
+            "DELETE /connections/{id}",
             "PATCH /connections/{id}",
             "PATCH /sourceConnections/{id}",
             "PUT /mappingSets/{id}",
@@ -110,6 +112,60 @@ async fn before_the_approval_every_difference_is_listed_and_nothing_is_written()
         "{mapping}"
     );
     assert_eq!(*interval, "flow: schedule.interval: 6 (upstream: 1)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_field_that_differs_is_a_line_of_its_own() {
+    let (world, chain) = world_by_hand().await;
+    let [base, source, _, flow] = chain.adopting();
+    let described =
+        |object: Value| with(with(object, "/displayName", json!("Ours")), "/description", json!("Ours"));
+    let fields = [
+        ("/schedule", json!({ "frequency": "day", "interval": 2 })),
+        ("/enabled", json!(false)),
+        ("/errorDiagnostics", json!(false)),
+        ("/partialIngestion", json!({ "percent": 5 })),
+        ("/accessLabels", json!(["core/C12"])),
+        ("/dataset/managed/name", json!("Ours")),
+    ];
+    let flow = fields.into_iter().fold(described(flow), |flow, (at, value)| with(flow, at, value));
+    for object in [described(base), described(source), flow] {
+        world.api.apply(&object);
+    }
+    let process = world.process("p", Plan::Live);
+    let shown = |world: &World, kind: &str| {
+        let object = world.api.get(kind, "hand").unwrap_or_default();
+        let lines = object["status"]["pending"]["differences"].as_array().cloned().unwrap_or_default();
+        let field = |line: &Value| line.as_str()?.split_once(" (upstream: ").map(|(ours, _)| ours.to_owned());
+        lines.iter().filter_map(field).collect::<Vec<_>>()
+    };
+    for _ in 0..4 {
+        round(&world, &process).await;
+    }
+    assert_eq!(shown(&world, "StripeBaseConnection"), ["displayName: Ours", "description: Ours"]);
+    let world = world.approving();
+    for _ in 0..8 {
+        round(&world, &process).await;
+        if shown(&world, "IngestionFlow").is_empty() {
+            world.approve();
+        }
+    }
+    let told = shown(&world, "IngestionFlow");
+    for field in [
+        "flow: displayName: Ours",
+        "flow: description: Ours",
+        "flow: schedule.frequency: day",
+        "flow: schedule.interval: 2",
+        "flow: enabled: false",
+        "flow: errorDiagnostics: false",
+        "flow: partialIngestion: 5",
+        "flow: accessLabels: core/C12",
+        "target-connection: displayName: Ours",
+        "target-connection: description: Ours",
+        "dataset: dataset.managed.name: Ours",
+    ] {
+        assert!(told.iter().any(|line| line.starts_with(field)), "{field}: {told:#?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -298,7 +354,7 @@ pub(super) async fn taken_over_once(manifests: Manifests) {
 async fn taken_over_in_spite_of(plan: Plan, clean: &Clean, manifests: Manifests) -> Result<(), String> {
     let (world, chain) = world_of(manifests).await;
     let world = world.approving();
-    let made = world.creating_posts().len();
+    let before = world.ids();
     let former = world.process("first", plan);
     let traced = |problem: String| format!("{problem}\n{}", world.trace().join("\n"));
     if world.run(&former, Order::ParentsFirst).await? == End::Settled {
@@ -315,8 +371,8 @@ async fn taken_over_in_spite_of(plan: Plan, clean: &Clean, manifests: Manifests)
     if !twice.is_empty() {
         return Err(traced(twice.join("; ")));
     }
-    if world.creating_posts().len() != made {
-        return Err(traced(format!("made: {:?}", world.creating_posts().split_off(made))));
+    if world.ids() != before {
+        return Err(traced(format!("{:?} became {:?}", before, world.ids())));
     }
     if world.owned() != clean.owned || !world.violations().is_empty() {
         return Err(traced(format!("owned {:?}, {:?}", world.owned(), world.violations())));

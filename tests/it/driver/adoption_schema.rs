@@ -24,10 +24,10 @@ fn lake_writes(world: &World, since: usize) -> Vec<String> {
 async fn a_schema_and_its_field_group_are_taken_over_grown_and_left_behind() {
     let (world, chain) = world_of(Chain::adopting_schema).await;
     let world = world.approving();
-    let (made, written) = (world.creating_posts().len(), world.upstream_writes().len());
+    let (before, written) = (world.ids(), world.upstream_writes().len());
     let process = world.process("p", Plan::Live);
     world.settle(&process).await;
-    assert_eq!(world.creating_posts().len(), made, "{:#?}", world.trace());
+    assert_eq!(world.ids(), before, "{:#?}", world.trace());
     assert_eq!(
         lake_writes(&world, written),
         ["PATCH /tenant/fieldgroups/{id}", "PATCH /tenant/schemas/{id}", "PUT /mappingSets/{id}"],

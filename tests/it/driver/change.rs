@@ -122,6 +122,70 @@ async fn an_added_row_is_one_patch_of_the_fields_one_put_and_one_patch_of_the_fl
     assert!(world.violations().is_empty());
 }
 
+/// Another mapping of the same source, with rows of its own for the schema that the first one made.
+fn other_mapping() -> Value {
+    let schema = json!({ "existing": { "title": "Stripe charges of charges" } });
+    with(objects::mapping("other", "charges", "charges", "unused"), "/targetSchema", schema)
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_mapping_is_one_patch_also_beside_every_other_field() {
+    let other = with(flow(), "/mappingRef/name", json!("other"));
+    let all = [
+        ("/displayName", json!("Renamed")),
+        ("/description", json!("For the auditors")),
+        ("/schedule/interval", json!(6)),
+        ("/enabled", json!(false)),
+        ("/errorDiagnostics", json!(true)),
+        ("/partialIngestion", json!({ "percent": 5 })),
+        ("/accessLabels", json!(["core/C12"])),
+    ];
+    let together = all.into_iter().fold(other.clone(), |flow, (at, value)| with(flow, at, value));
+    let of_flow = vec!["PATCH /flows/{id}"];
+    let of_all = vec!["PATCH /targetConnections/{id}", "PATCH /flows/{id}", "POST /flows/{id}/action"];
+    for (changed, mut expected) in [(other, of_flow), (together, of_all)] {
+        let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
+        world.api.apply(&other_mapping());
+        world.settle(&process).await;
+        let before = world.upstream_writes().len();
+        world.api.apply(&changed);
+        world.settle(&process).await;
+        let mut writes = world.upstream_writes().split_off(before);
+        writes.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(writes, expected);
+        let mapping = world.api.get("IngestionMapping", "other").unwrap_or_default();
+        let used = &world.upstream("flow")["doc"]["transformations"][0]["params"]["mappingId"];
+        assert_eq!(*used, mapping["status"]["external"][0]["id"], "{mapping}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_rows_are_one_version_and_one_patch_of_each_flow_that_uses_them() {
+    let [base, source, mapping, flow] = objects::chain("charges", "charges");
+    let second = [
+        objects::source("second", "charges", "charges"),
+        objects::flow("second", "second", "charges", "Second"),
+    ];
+    let (world, process) = World::settled(&[base, source, mapping.clone(), flow]).await;
+    second.iter().for_each(|object| world.api.apply(object));
+    world.settle(&process).await;
+    let before = world.upstream_writes().len();
+    // Another source for a field that the schema has.
+    let row = json!([{ "source": "data.id", "destination": "_{TENANT_ID}.charges_data.currency" }]);
+    world.api.apply(&with(mapping, "/mappings", row));
+    world.settle(&process).await;
+    let writes = world.upstream_writes().split_off(before);
+    assert_eq!(writes, ["PUT /mappingSets/{id}", "PATCH /flows/{id}", "PATCH /flows/{id}"]);
+    let used = |flow: &Value| {
+        let id = format!("/objects/{}", text(flow, "/id"));
+        let (_, object) = world.sim.control("GET", &id, &Value::Null);
+        object["doc"]["transformations"][0]["params"]["mappingVersion"].to_string().replace('"', "")
+    };
+    let versions: Vec<String> = world.playing("flow").iter().map(used).collect();
+    assert_eq!(versions, ["1", "1"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn disabling_and_enabling_are_one_action_each() {
     let (world, writes) = change(with(flow(), "/enabled", json!(false))).await;

@@ -1,15 +1,15 @@
 //! Drift by inventory: what others edit is put back from the list item, and what nobody edited costs the list pages and nothing else.
 
-use aep_operator::aep::model::ResourceKind;
 use aep_operator::api::PAUSED;
 use aep_operator::controller::inventory::Inventory;
 use serde_json::{Value, json};
 
-use super::harness::seen::path_of;
-use super::harness::{End, KINDS, Process, World, is_ready, text};
+mod lake;
+
+use super::budget::{OTHER, two_organisations};
+use super::harness::{KINDS, Process, World, is_ready, text};
 use super::tape::Plan;
-use crate::support::by_hand::{Person, new_mapping};
-use crate::support::objects::{self, with};
+use crate::support::objects::{self, ORGANIZATION, with};
 
 /// The lists of one round over Flow Service.
 const FLOW_SERVICE: [&str; 4] =
@@ -185,92 +185,6 @@ async fn a_foreign_edit_of_a_start_that_is_ahead_or_of_the_mapping_of_a_flow_is_
     }
 }
 
-/// What Schema Registry or Catalog holds of what we manage in the object that plays a role.
-async fn in_the_lake(person: &Person, role: &str, id: &str) -> Value {
-    if role == "dataset" {
-        let data_set = person.session.get_data_set(id).await.expect("a read").expect("a dataset");
-        return json!({ "name": data_set.name, "tags": data_set.tags });
-    }
-    let kind = if role == "schema" { ResourceKind::Schema } else { ResourceKind::FieldGroup };
-    let raw = person.session.get_resource(kind, id).await.expect("a read").expect("a resource").raw;
-    json!({ "title": raw["title"], "description": raw["description"], "definitions": raw["definitions"] })
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_foreign_edit_of_each_managed_field_of_the_lake_is_put_back_by_the_slow_round() {
-    let [base, source, mapping, flow] = quiet_chain();
-    let mapping = with(mapping, "/description", json!("ours"));
-    let flow = with(flow, "/description", json!("ours"));
-    let (world, process, mut inventory) = World::kept(&[base, source, mapping, flow]).await;
-    let person = Person::new(&world.aep());
-    for (role, member, write) in [
-        ("dataset", "tags", "PATCH /dataSets/{id}"),
-        ("schema", "description", "PATCH /tenant/schemas/{id}"),
-        ("field-group", "description", "PATCH /tenant/fieldgroups/{id}"),
-        ("field-group", "definitions", "PATCH /tenant/fieldgroups/{id}"),
-    ] {
-        let id = world.id_of(role);
-        let before = in_the_lake(&person, role, &id).await;
-        let mut theirs = json!("theirs");
-        if member == "tags" {
-            theirs = before["tags"].clone();
-            theirs.as_object_mut().and_then(|tags| tags.shift_remove("aepOperator")).expect("a tag");
-        }
-        if member == "definitions" {
-            theirs = before["definitions"].clone();
-            let fields =
-                theirs.pointer_mut("/customFields/properties/_simtenant/properties/charges_data/properties");
-            fields
-                .and_then(Value::as_object_mut)
-                .and_then(|all| all.shift_remove("amount"))
-                .expect("a field");
-        }
-        world.set_in_the_lake(&id, &json!({ member: theirs }));
-        assert_ne!(in_the_lake(&person, role, &id).await, before, "{role} {member}: edited");
-        let calls = slow_round(&world, &process, &mut inventory).await;
-        let writes: Vec<_> = calls.iter().filter(|call| !call.starts_with("GET ")).collect();
-        assert_eq!(writes, [write], "{role} {member}");
-        assert_eq!(
-            in_the_lake(&person, role, &id).await,
-            before,
-            "{role} {member}: put back, and nothing else"
-        );
-    }
-    // People may call a dataset what they like.
-    let data_set = world.id_of("dataset");
-    world.set_in_the_lake(&data_set, &json!({ "name": "theirs" }));
-    let calls = slow_round(&world, &process, &mut inventory).await;
-    assert!(calls.iter().all(|call| call.starts_with("GET ")), "{calls:?}");
-    assert_eq!(in_the_lake(&person, "dataset", &data_set).await["name"], "theirs");
-    assert!(KINDS.iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_identity_that_others_removed_is_set_again_by_the_slow_round() {
-    const IDENTITIES: &str = "GET /tenant/descriptors";
-    let [base, source, mapping, flow] = quiet_chain();
-    let identities = json!([{ "destination": "_{TENANT_ID}.charges_data.id", "namespace": "StripeCharge" }]);
-    let mapping = with(mapping, "/targetSchema/managed/identities", identities);
-    let (world, process, mut inventory) = World::kept(&[base, source, mapping, flow]).await;
-    let calls = slow_round(&world, &process, &mut inventory).await;
-    assert_eq!(calls, [&FLOW_SERVICE[..], &LAKE, &[IDENTITIES]].concat(), "one list of them all");
-    assert_eq!(round(&world, &process, &mut inventory).await, FLOW_SERVICE);
-    let set = |world: &World| {
-        let mut descriptors = world.inventory("descriptors");
-        descriptors.iter_mut().for_each(|found| found["id"] = Value::Null);
-        descriptors
-    };
-    let before = set(&world);
-    let id = text(&world.inventory("descriptors")[0], "/id");
-    assert_eq!(world.sim.control("DELETE", &path_of(&id), &Value::Null).0, 204);
-    assert_eq!(set(&world), Vec::<Value>::new());
-    let calls = slow_round(&world, &process, &mut inventory).await;
-    let writes: Vec<_> = calls.iter().filter(|call| !call.starts_with("GET ")).collect();
-    assert_eq!(writes, ["POST /tenant/descriptors"]);
-    assert_eq!(set(&world), before, "the same identity again");
-    assert!(KINDS.iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object)));
-}
-
 /// Somebody edits the object that plays a role.
 fn edit(world: &World, role: &str) {
     match role {
@@ -354,37 +268,59 @@ async fn a_reported_edit_is_said_once_and_never_put_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_others_do_in_the_lake_reaches_no_flow_and_tags_are_put_back_by_the_slow_round() {
+async fn a_slow_round_that_failed_is_made_up_for_in_the_next() {
     let (world, process, mut inventory) = World::kept(&quiet_chain()).await;
-    let data_set = world.id_of("dataset");
-    world.set_in_the_lake(&data_set, &json!({ "tags": { "team": ["payments"] } }));
-    let person = Person::new(&world.aep());
-    let schema = text(&world.api.get("IngestionMapping", "charges").unwrap_or_default(), "/status/schemaId");
-    let set = world.id_of("mapping-set");
-    let permit = person.session.permits(1).await.pop().expect("one permit was asked for");
-    let rows = new_mapping(&schema, "data.currency");
-    let put = person.session.put_mapping_set(permit, &person.gate, &set, &rows).await;
-    put.expect("a person may put a mapping set");
+    let on = json!({ "service": "catalog", "method": "GET", "endpoint": "/dataSets" });
+    world.fault(&json!({ "match": on, "times": 4, "action": { "status": { "status": 403 } } }));
+    world.set_in_the_lake(&world.id_of("dataset"), &json!({ "tags": {} }));
     let calls = slow_round(&world, &process, &mut inventory).await;
-    let writes: Vec<_> = calls.iter().filter(|call| !call.starts_with("GET ")).collect();
-    assert_eq!(writes, ["PATCH /dataSets/{id}"], "{calls:?}");
-    let used = world.upstream("flow")["doc"]["transformations"][0]["params"]["mappingVersion"].clone();
-    assert!(
-        used == json!("0") || used == json!(0),
-        "the flow uses the version that the operator made: {used}"
-    );
-    let tags = person.session.get_data_set(&data_set).await.ok().flatten().map(|data_set| data_set.tags);
-    assert!(tags.is_some_and(|tags| tags.contains_key("team") && tags.contains_key("aepOperator")));
-    assert_eq!(world.keep(&process, &mut inventory).await, Ok(End::Settled));
+    assert!(calls.iter().all(|call| call.starts_with("GET ")), "the list of datasets is refused: {calls:?}");
+    world.sim.control("DELETE", "/faults", &Value::Null);
+    let calls = round(&world, &process, &mut inventory).await;
+    assert!(calls.iter().any(|call| call == "PATCH /dataSets/{id}"), "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_organisation_whose_lists_hang_delays_no_round_of_another() {
+    let world = two_organisations();
+    let other = objects::chain("other", "charges");
+    let secret = json!({ "name": "other-credentials" });
+    world.api.apply(&with(other[0].clone(), "/platformCredentialsSecretRef", secret));
+    quiet_chain().iter().chain(&other[1..]).for_each(|object| world.api.apply(object));
+    let process = world.blank_process("p", Plan::Live);
+    world.settle(&process).await;
+    let hangs =
+        json!({ "match": { "org": ORGANIZATION, "method": "GET" }, "times": "forever", "action": "hang" });
+    world.fault(&hangs);
+    let (began, seen) = (world.now().as_millisecond(), world.sim.journal(0).len());
+    Inventory::new(vec![None]).round(&process.cx).await;
+    let entries = world.sim.journal(0).split_off(seen);
+    let listed = |org: &str| -> Vec<i64> {
+        let lists = entries.iter().filter(|entry| entry.method == "GET" && entry.org.as_deref() == Some(org));
+        lists.map(|entry| entry.virtual_ms - began).collect()
+    };
+    let (hanging, others) = (listed(ORGANIZATION), listed(OTHER));
+    assert!(!hanging.is_empty() && others.len() >= 8, "{hanging:?} {others:?}");
+    assert!(others.iter().all(|at| *at < 5_000), "the lists of the other one came after {others:?} ms");
+    let took = world.now().as_millisecond() - began;
+    assert!(took > 20_000, "the first one's calls ran into their deadline: {took} ms");
 }
 
 /// Flows of ours, and as many sources.
 const OURS: usize = 1_000;
+/// Flows of others that the same list shows.
+const FOREIGN_FLOWS: usize = 1_000;
 
-/// A thousand flows of ours on one base, which share a mapping and a dataset, among twice as many of others.
+/// A thousand flows of ours on one base, which share a mapping and a dataset, among twice as many of others: as many flows of the same
+/// kind, and connections and flows of other kinds.
 async fn fleet() -> (World, Process, Inventory) {
     let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
-    let others = json!({ "foreignConnections": 1_000, "destinationFlows": 1_000 });
+    let theirs = json!({ "name": "theirs", "description": "", "state": "disabled" });
+    let copy = json!({ "copyOf": world.id_of("flow"), "fields": theirs });
+    let others = json!({
+        "foreignConnections": 500, "destinationFlows": 500,
+        "sandbox": "dev", "objects": vec![copy; FOREIGN_FLOWS],
+    });
     assert_eq!(world.sim.control("POST", "/seed", &others).0, 201);
     let data_set = world.id_of("dataset");
     for number in 1..OURS {
@@ -416,8 +352,9 @@ async fn fleet_round(world: &World, process: &Process, inventory: &mut Inventory
 #[tokio::test(start_paused = true)]
 async fn a_thousand_flows_among_twice_as_many_of_others_cost_their_pages() {
     let (world, process, mut inventory) = fleet().await;
-    // Connections and sources of others are of the same spec and fill pages as well; their flows are not.
-    let bound = (1 + 1_000_usize).div_ceil(100) + (OURS + 1_000).div_ceil(100) + 2 * OURS.div_ceil(100);
+    // Connections, sources and flows of others are of the same spec and fill pages as well.
+    let pages = |objects: usize| objects.div_ceil(100);
+    let bound = pages(1 + 500) + pages(OURS + 500) + pages(OURS) + pages(OURS + FOREIGN_FLOWS);
     let within = |calls: usize| calls * 100 <= bound * 105;
     fleet_round(&world, &process, &mut inventory).await;
     let version = world.api.version();

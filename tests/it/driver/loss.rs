@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use aep_operator::api::APPROVE;
+use aep_operator::api::SYNC_REQUESTED_AT;
 use aep_operator::controller::inventory::Inventory;
 use serde_json::{Value, json};
+
+mod outlived;
 
 use super::harness::seen::path_of;
 use super::harness::{End, KINDS, World, is_ready, text};
@@ -90,30 +92,40 @@ async fn whatever_is_deleted_upstream_is_made_again_once_and_proven_first() {
 
 #[tokio::test(start_paused = true)]
 async fn a_held_flow_waits_for_an_approval_and_then_goes_on_where_the_lost_one_ended() {
-    let (world, process, mut inventory) = World::kept(&chain(HOLD)).await;
-    world.wait(Duration::from_hours(2)).await;
-    world.keep(&process, &mut inventory).await.expect("runs should be noted");
-    let seeded = world.rows().len();
-    assert!(seeded > 0);
-    let id = delete_upstream(&world, "flow");
-    world.pay(3);
-    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
-    assert!(world.owned().keys().all(|(_, role)| role != "flow"), "nothing is made before it is approved");
-    let ready = world.condition("IngestionFlow", "Ready");
-    assert_eq!(ready["reason"], "ApprovalRequired", "{ready}");
-    assert!(text(&ready, "/message").contains(&id), "{ready}");
-    assert_eq!(world.condition("IngestionFlow", "Synced")["status"], "False");
-    world.wait(Duration::from_hours(5)).await;
-    let world = world.approving();
-    world.approve();
-    world.keep(&process, &mut inventory).await.expect("the approved flow should be made");
-    is_whole(&world).expect("the chain should be whole");
-    assert_eq!(world.approvals()["IngestionFlow charges"].len(), 1, "asked once");
-    world.pay(2);
-    world.wait(Duration::from_hours(3)).await;
-    let rows = world.rows();
-    assert_eq!(rows.len(), seeded + 5, "nothing is missing");
-    assert!(rows.values().all(|times| *times == 1), "nothing is there twice: {rows:?}");
+    for role in ["flow", "target-connection", "dataset"] {
+        let (world, process, mut inventory) = World::kept(&chain(HOLD)).await;
+        world.wait(Duration::from_hours(2)).await;
+        world.keep(&process, &mut inventory).await.expect("runs should be noted");
+        let seeded = world.rows().len();
+        assert!(seeded > 0);
+        let (id, posts) = (delete_upstream(&world, role), world.creating_posts().len());
+        world.pay(3);
+        world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+        assert_eq!(world.creating_posts().len(), posts, "{role}: nothing is made before it is approved");
+        let ready = world.condition("IngestionFlow", "Ready");
+        assert_eq!(ready["reason"], "ApprovalRequired", "{role}: {ready}");
+        assert!(text(&ready, "/message").contains(&id), "{role}: {ready}");
+        assert_eq!(world.condition("IngestionFlow", "Synced")["status"], "False", "{role}");
+        // Asked to look again, it says that it has.
+        world.api.annotate("IngestionFlow", "charges", SYNC_REQUESTED_AT, "now");
+        let _waits = world.pass(&process, "IngestionFlow", "charges").await;
+        let flow = world.api.get("IngestionFlow", "charges").unwrap_or_default();
+        assert_eq!(flow["status"]["lastHandledSync"], "now", "{role}: {flow}");
+
+        world.wait(Duration::from_hours(5)).await;
+        let world = world.approving();
+        world.approve();
+        world.keep(&process, &mut inventory).await.expect("the approved flow should be made");
+        is_whole(&world).unwrap_or_else(|problem| panic!("{role}: {problem}"));
+        assert_eq!(world.approvals()["IngestionFlow charges"].len(), 1, "{role}: asked once");
+        world.pay(2);
+        world.wait(Duration::from_hours(3)).await;
+        let rows = world.rows();
+        // What the lost dataset held is lost with it; until it was lost, nobody stopped the flow whose target was.
+        let held = if role == "dataset" { 0 } else { seeded };
+        assert_eq!(rows.len(), held + 5, "{role}: nothing is missing");
+        assert!(rows.values().all(|times| *times == 1), "{role}: nothing is there twice: {rows:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,135 +142,6 @@ async fn the_second_loss_of_what_was_made_again_is_left_to_a_person() {
         world.approve();
         world.keep(&process, &mut inventory).await.expect("the approved object should be made");
         is_whole(&world).unwrap_or_else(|problem| panic!("{role}: {problem}"));
-    }
-}
-
-/// The roles of the source connections that status names.
-fn sources_of(world: &World) -> Vec<String> {
-    let source = world.api.get("StripeSourceConnection", "charges").unwrap_or_default();
-    let external = source["status"]["external"].as_array().cloned().unwrap_or_default();
-    external.iter().map(|object| text(object, "/role")).collect()
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_source_that_outlived_its_connection_stays_until_its_flow_has_moved() {
-    let (world, process, mut inventory) = World::kept(&chain(HOLD)).await;
-    world.wait(Duration::from_hours(2)).await;
-    world.keep(&process, &mut inventory).await.expect("runs should be noted");
-    let seeded = world.rows().len();
-    let (outlived, flow) = (world.id_of("source-connection"), world.id_of("flow"));
-    delete_upstream(&world, "connection");
-    world.pay(3);
-    let posts = world.creating_posts().len();
-    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
-    assert_eq!(world.creating_posts().split_off(posts), ["POST /connections", "POST /sourceConnections"]);
-    assert_eq!(world.condition("StripeSourceConnection", "Ready")["status"], "True");
-    assert_eq!(sources_of(&world), ["former-source-connection", "source-connection"]);
-    let ready = world.condition("IngestionFlow", "Ready");
-    assert_eq!(ready["reason"], "ApprovalRequired", "{ready}");
-    assert!(text(&ready, "/message").contains(&outlived), "{ready}");
-    assert_eq!(world.id_of("flow"), flow, "nothing is stopped before it is approved");
-    let world = world.approving();
-    world.approve();
-    world.keep(&process, &mut inventory).await.expect("the flow should move");
-    is_whole(&world).expect("the chain should be whole");
-    assert_eq!(sources_of(&world), ["source-connection"]);
-    assert!(
-        world.all_upstream().iter().all(|object| object["id"] != *outlived),
-        "it went when nothing read it"
-    );
-    world.pay(2);
-    world.wait(Duration::from_hours(3)).await;
-    let rows = world.rows();
-    assert_eq!(rows.len(), seeded + 5, "nothing is missing");
-    assert!(rows.values().all(|times| *times == 1), "nothing is there twice: {rows:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_chain_deleted_while_its_source_waits_to_go_leaves_neither_source_behind() {
-    let (world, process, mut inventory) = World::kept(&chain(HOLD)).await;
-    delete_upstream(&world, "connection");
-    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
-    assert_eq!(world.playing("source-connection").len(), 2);
-    KINDS.iter().for_each(|kind| world.api.delete(kind, "charges"));
-    world.keep(&process, &mut inventory).await.expect("the chain should go");
-    assert!(KINDS.iter().all(|kind| world.api.get(kind, "charges").is_none()), "released");
-    for role in ["connection", "source-connection", "target-connection", "flow"] {
-        assert_eq!(world.playing(role), Vec::<Value>::new(), "{role}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_connection_lost_again_before_the_flow_has_moved_leaves_no_source_behind() {
-    let (world, process, mut inventory) = World::kept(&chain(HOLD)).await;
-    delete_upstream(&world, "connection");
-    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
-    delete_upstream(&world, "connection");
-    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
-    let (base, flow) = ("StripeBaseConnection", "IngestionFlow");
-    for kind in [base, flow] {
-        assert_eq!(world.condition(kind, "Ready")["reason"], "ApprovalRequired", "{kind}");
-    }
-    // The connection alone is approved.
-    let digest = text(&world.api.get(base, "charges").unwrap_or_default(), "/status/pending/digest");
-    world.api.edit_metadata(base, "charges", &json!({ "annotations": { APPROVE: digest } }));
-    world.keep(&process, &mut inventory).await.expect("the connection should be made again");
-    assert_eq!(world.condition("StripeSourceConnection", "Ready")["status"], "True");
-    assert_eq!(sources_of(&world), ["former-source-connection", "source-connection"]);
-    assert_eq!(world.playing("source-connection").len(), 2, "the one that no flow has read is gone");
-    let world = world.approving();
-    world.approve();
-    world.keep(&process, &mut inventory).await.expect("the chain should be mended");
-    is_whole(&world).expect("the chain should be whole");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_connection_lost_while_the_flow_moves_is_mended_when_it_has_moved() {
-    let (world, process, mut inventory) = World::kept(&chain(HOLD)).await;
-    let world = world.approving();
-    // A run in flight holds the flow half way.
-    world.switches(&json!({ "runDurationMs": 6 * 3_600_000 }));
-    world.wait(Duration::from_mins(61)).await;
-    delete_upstream(&world, "connection");
-    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
-    delete_upstream(&world, "connection");
-    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
-    let told = world.condition("StripeSourceConnection", "Reconciling");
-    assert_eq!(told["reason"], "Gone", "{told}");
-    assert!(text(&told, "/message").contains("when its IngestionFlow has moved to it"), "{told}");
-    assert_eq!(world.playing("source-connection").len(), 2, "and no third one");
-    world.switches(&json!({ "runDurationMs": 1_000 }));
-    world.wait(Duration::from_hours(6)).await;
-    world.keep(&process, &mut inventory).await.expect("the chain should be mended");
-    is_whole(&world).expect("the chain should be whole");
-    assert_eq!(sources_of(&world), ["source-connection"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_source_that_outlived_its_connection_is_left_where_spec_says_so() {
-    for (pointer, value, way_out) in [
-        ("/driftPolicy", json!("Report"), "set it to Correct"),
-        ("/adopt", Value::Null, "remove that field to have a new one made"),
-    ] {
-        let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
-        let id = world.id_of("source-connection");
-        let value = if value.is_null() { json!({ "sourceConnectionId": id }) } else { value };
-        world.api.apply(&with(chain(RECREATE)[1].clone(), pointer, value));
-        world.keep(&process, &mut inventory).await.expect("the change should be settled");
-        delete_upstream(&world, "connection");
-        let posts = world.creating_posts().len();
-        world.keep(&process, &mut inventory).await.expect("the loss should be settled");
-        assert_eq!(world.creating_posts().split_off(posts), ["POST /connections"], "{pointer}");
-        let ready = world.condition("StripeSourceConnection", "Ready");
-        assert_eq!(ready["reason"], "Gone", "{pointer}: {ready}");
-        for part in [&id, "StripeBaseConnection charges", way_out] {
-            assert!(text(&ready, "/message").contains(part), "{pointer}: {part}: {ready}");
-        }
-        // The way out that the message names.
-        world.api.apply(&chain(RECREATE)[1]);
-        let world = world.approving();
-        world.keep(&process, &mut inventory).await.expect("the source should be made again");
-        is_whole(&world).unwrap_or_else(|problem| panic!("{pointer}: {problem}"));
     }
 }
 
@@ -313,14 +196,25 @@ async fn a_flow_that_ran_once_and_succeeded_is_never_made_again() {
 
 #[tokio::test(start_paused = true)]
 async fn with_report_nothing_is_made_again() {
-    let [base, source, mapping, flow] = chain(RECREATE);
-    let source = with(source, "/driftPolicy", json!("Report"));
-    let (world, process, mut inventory) = World::kept(&[base, source, mapping, flow]).await;
-    delete_upstream(&world, "source-connection");
-    let posts = world.creating_posts().len();
-    world.keep(&process, &mut inventory).await.expect("the loss should be settled");
-    assert_eq!(world.creating_posts().len(), posts);
-    assert_eq!(world.condition("StripeSourceConnection", "Ready")["reason"], "Gone");
+    for (at, kind, role) in [
+        (1, "StripeSourceConnection", "source-connection"),
+        (2, "IngestionMapping", "mapping-set"),
+        (3, "IngestionFlow", "flow"),
+        (3, "IngestionFlow", "dataset"),
+    ] {
+        let mut chain = chain(RECREATE);
+        chain[at] = with(chain[at].clone(), "/driftPolicy", json!("Report"));
+        let (world, process, mut inventory) = World::kept(&chain).await;
+        let id = delete_upstream(&world, role);
+        let posts = world.creating_posts().len();
+        world.keep(&process, &mut inventory).await.expect("the loss should be settled");
+        assert_eq!(world.creating_posts().len(), posts, "{role}");
+        let ready = world.condition(kind, "Ready");
+        assert_eq!(ready["reason"], "Gone", "{role}: {ready}");
+        for part in [&id, "driftPolicy is Report"] {
+            assert!(text(&ready, "/message").contains(part), "{role}: {part}: {ready}");
+        }
+    }
 }
 
 /// Nothing is created and nothing is released while something is wrong with what can be seen; afterwards all is as before.
@@ -516,10 +410,4 @@ async fn a_lost_flow_is_made_again_once_wherever_the_process_dies() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_mapping_set_is_made_again_once_wherever_the_process_dies() {
     survives("mapping-set", &["IngestionMapping", "IngestionFlow"], &[Moment::Executed]).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_chain_whose_connection_was_lost_is_whole_again_wherever_the_process_dies() {
-    let kinds = ["StripeBaseConnection", "StripeSourceConnection", "IngestionFlow"];
-    survives("connection", &kinds, &[Moment::Executed]).await;
 }

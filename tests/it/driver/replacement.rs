@@ -210,6 +210,38 @@ async fn a_disabled_flow_is_replaced_by_a_held_one_that_never_runs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_never_ends_is_waited_for_and_after_an_hour_somebody_is_asked() {
+    let (world, process) = running(AUTOMATIC).await;
+    let id = text(&live(&world, "flow")[0], "/id");
+    let outcomes = json!({ "outcomes": [{ "result": "stuck" }] });
+    assert_eq!(world.sim.control("POST", &format!("/objects/{id}"), &outcomes).0, 200);
+    world.wait(Duration::from_hours(1)).await;
+    world.api.apply(&flow(AUTOMATIC, "other"));
+    let look = async || {
+        for _ in 0..4 {
+            let _waits = world.pass(&process, "IngestionFlow", "charges").await;
+        }
+    };
+    look().await;
+    assert_eq!(
+        world.condition("IngestionFlow", "Ready")["reason"],
+        "WaitingForRunToEnd",
+        "{}",
+        status(&world)
+    );
+    assert_eq!(world.condition("IngestionFlow", "Stalled"), Value::Null, "it may end yet");
+    world.wait(Duration::from_mins(61)).await;
+    look().await;
+    let stalled = world.condition("IngestionFlow", "Stalled");
+    assert_eq!(stalled["reason"], "WaitingForRunToEnd", "{}", status(&world));
+    assert!(text(&stalled, "/message").contains("stop the run in the Platform UI"), "{stalled}");
+    assert_eq!(live(&world, "flow").len(), 1, "no second flow");
+    world.api.apply(&flow(AUTOMATIC, "charges"));
+    look().await;
+    assert_eq!(one_flow(&world, "charges", "enabled"), Ok(()), "{}", status(&world));
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_a_replacement_waits_for_approval_the_flow_can_be_stopped_and_its_source_is_held() {
     let (world, process) = running(MANUAL).await;
     let stopped = with(flow(MANUAL, "other"), "/enabled", json!(false));

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::harness::{End, Order, Process, World, is_ready, text};
 use super::tape::{Moment, Plan};
+use crate::support::by_hand::Person;
 use crate::support::objects::{self, with};
 
 const NEW_KEY: &str = "sk_test_rotated";
@@ -283,4 +284,42 @@ async fn new_platform_credentials_are_used_and_write_nothing_upstream() {
     world.api.apply(&objects::secret("aep-credentials", &wrong));
     let _pass = world.pass(&process, "StripeBaseConnection", "eu").await;
     assert_eq!(says(&base(&world), "CredentialsValid").1, "PlatformCredentialsRefused", "{}", base(&world));
+}
+
+#[tokio::test(start_paused = true)]
+async fn name_description_and_key_are_one_patch() {
+    let (world, process) = ready_base().await;
+    let before = world.upstream_writes().len();
+    rotate(&world, NEW_KEY);
+    let renamed = with(objects::base("eu"), "/displayName", json!("Renamed"));
+    world.api.apply(&with(renamed, "/description", json!("For the auditors")));
+    world.settle(&process).await;
+    let writes = world.upstream_writes().split_off(before);
+    assert_eq!(writes, ["POST /connections", "DELETE /connections/{id}", "PATCH /connections/{id}"]);
+    let document = world.upstream("connection")["doc"].clone();
+    assert_eq!(document["name"], "Renamed");
+    assert!(text(&document, "/description").starts_with("For the auditors\n"), "{document}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_taken_over_keeps_its_key_until_the_new_one_works() {
+    let world = World::new().approving();
+    let person = Person::new(&world.aep());
+    let id = person.base().await.expect("a connection");
+    rotate(&world, BAD_KEY);
+    world.api.apply(&with(objects::base("eu"), "/adopt", json!({ "connectionId": id })));
+    let process = world.process("p", Plan::Live);
+    for _ in 0..6 {
+        let _ended = world.pass(&process, "StripeBaseConnection", "eu").await;
+        world.approve();
+    }
+    assert_eq!(says(&base(&world), "CredentialsValid").1, "StripeCredentialsRefused", "{}", base(&world));
+    let is_working = person.session.test_connection(&id).await;
+    assert!(is_working.expect("a test"), "the flows on it go on");
+    assert_eq!(world.ids().len(), 1, "no probe is left");
+
+    world.api.apply(&objects::stripe_secret());
+    world.settle(&process).await;
+    assert_eq!(world.ids().into_iter().collect::<Vec<_>>(), [id]);
+    assert_eq!(world.approvals()["StripeBaseConnection eu"].len(), 1, "approved once");
 }

@@ -83,8 +83,10 @@ impl Person {
         Ok(Self::new(&Aep::new(settings, Arc::new(HttpTransport::new(Duration::from_secs(5))?))?))
     }
 
-    async fn permit(&self) -> Permit {
-        self.session.permits(1).await.pop().expect("one permit was asked for")
+    /// The right to send one POST or PUT.
+    pub async fn permit(&self) -> Permit {
+        let permits = self.session.permits(1).await;
+        permits.expect("nobody has to wait").pop().expect("one permit was asked for")
     }
 
     /// Makes a base connection.

@@ -1,6 +1,6 @@
 //! What a test reads of a world, and what others do to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -47,6 +47,11 @@ impl World {
             .into_iter()
             .filter(|call| call.starts_with("POST ") && !call.ends_with("/action"))
             .collect()
+    }
+
+    /// The ids of everything upstream.
+    pub fn ids(&self) -> BTreeSet<String> {
+        self.all_upstream().iter().map(|object| text(object, "/id")).collect()
     }
 
     /// Everything upstream.
