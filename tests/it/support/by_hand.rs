@@ -149,6 +149,17 @@ impl Person {
         self.session.create_descriptor(self.permit().await, &self.gate, &descriptor).await.map(drop)
     }
 
+    /// What Schema Registry or Catalog holds of what we manage in the object that plays a role.
+    pub async fn in_the_lake(&self, role: &str, id: &str) -> Value {
+        if role == "dataset" {
+            let data_set = self.session.get_data_set(id).await.expect("a read").expect("a dataset");
+            return json!({ "name": data_set.name, "tags": data_set.tags });
+        }
+        let kind = if role == "schema" { ResourceKind::Schema } else { ResourceKind::FieldGroup };
+        let raw = self.session.get_resource(kind, id).await.expect("a read").expect("a resource").raw;
+        json!({ "title": raw["title"], "description": raw["description"], "definitions": raw["definitions"] })
+    }
+
     /// Makes a mapping set of three rows.
     pub async fn mapping(&self, schema: &str) -> Result<MappingSetRef, Error> {
         let new = new_mapping(schema, "lower(data.currency)");

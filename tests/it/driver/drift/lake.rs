@@ -1,6 +1,5 @@
 //! Drift of what lies in the data lake: schemas, field groups, identities, mapping sets and datasets, which the slow round looks at.
 
-use aep_operator::aep::model::ResourceKind;
 use serde_json::{Value, json};
 
 use super::{FLOW_SERVICE, LAKE, quiet_chain, round, slow_round};
@@ -8,17 +7,6 @@ use crate::driver::harness::seen::path_of;
 use crate::driver::harness::{End, KINDS, World, is_ready, text};
 use crate::support::by_hand::{Person, new_mapping};
 use crate::support::objects::with;
-
-/// What Schema Registry or Catalog holds of what we manage in the object that plays a role.
-async fn in_the_lake(person: &Person, role: &str, id: &str) -> Value {
-    if role == "dataset" {
-        let data_set = person.session.get_data_set(id).await.expect("a read").expect("a dataset");
-        return json!({ "name": data_set.name, "tags": data_set.tags });
-    }
-    let kind = if role == "schema" { ResourceKind::Schema } else { ResourceKind::FieldGroup };
-    let raw = person.session.get_resource(kind, id).await.expect("a read").expect("a resource").raw;
-    json!({ "title": raw["title"], "description": raw["description"], "definitions": raw["definitions"] })
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_foreign_edit_of_each_managed_field_of_the_lake_is_put_back_by_the_slow_round() {
@@ -34,7 +22,7 @@ async fn a_foreign_edit_of_each_managed_field_of_the_lake_is_put_back_by_the_slo
         ("field-group", "definitions", "PATCH /tenant/fieldgroups/{id}"),
     ] {
         let id = world.id_of(role);
-        let before = in_the_lake(&person, role, &id).await;
+        let before = person.in_the_lake(role, &id).await;
         let mut theirs = json!("theirs");
         if member == "tags" {
             theirs = before["tags"].clone();
@@ -50,12 +38,12 @@ async fn a_foreign_edit_of_each_managed_field_of_the_lake_is_put_back_by_the_slo
                 .expect("a field");
         }
         world.set_in_the_lake(&id, &json!({ member: theirs }));
-        assert_ne!(in_the_lake(&person, role, &id).await, before, "{role} {member}: edited");
+        assert_ne!(person.in_the_lake(role, &id).await, before, "{role} {member}: edited");
         let calls = slow_round(&world, &process, &mut inventory).await;
         let writes: Vec<_> = calls.iter().filter(|call| !call.starts_with("GET ")).collect();
         assert_eq!(writes, [write], "{role} {member}");
         assert_eq!(
-            in_the_lake(&person, role, &id).await,
+            person.in_the_lake(role, &id).await,
             before,
             "{role} {member}: put back, and nothing else"
         );
@@ -65,7 +53,7 @@ async fn a_foreign_edit_of_each_managed_field_of_the_lake_is_put_back_by_the_slo
     world.set_in_the_lake(&data_set, &json!({ "name": "theirs" }));
     let calls = slow_round(&world, &process, &mut inventory).await;
     assert!(calls.iter().all(|call| call.starts_with("GET ")), "{calls:?}");
-    assert_eq!(in_the_lake(&person, "dataset", &data_set).await["name"], "theirs");
+    assert_eq!(person.in_the_lake("dataset", &data_set).await["name"], "theirs");
     assert!(KINDS.iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object)));
 }
 
