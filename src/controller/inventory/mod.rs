@@ -44,6 +44,8 @@ use crate::domain::retry;
 
 /// How long one round may take: each call in it has its deadline, and a large sandbox has many pages.
 const LONGEST_ROUND: Duration = Duration::from_mins(30);
+/// A site that no round has looked at for so many is forgotten: a day, at five minutes each.
+const FORGOTTEN_AFTER: usize = 288;
 /// Secrets are reviewed once in so many rounds: it only makes up for what a crash has left.
 const SWEEP_EVERY: usize = 12;
 
@@ -72,6 +74,8 @@ struct Kept {
     seen: Seen,
     /// When the lake was looked at last, from end to end.
     last_slow: Option<Instant>,
+    /// The last round that looked at it.
+    round: usize,
 }
 
 /// What one round looks at.
@@ -110,11 +114,12 @@ impl Inventory {
             let kept = self.kept.remove(&site.key()).unwrap_or_default();
             of_organizations.entry(site.organization.clone()).or_default().push((site, kept));
         }
-        self.kept.clear();
+        // A site may be out of reach for some rounds; what was seen there still holds.
+        self.kept.retain(|_, kept| self.rounds - kept.round < FORGOTTEN_AFTER);
         let round = Round { cx, fleet: &fleet, places: &places, began: Instant::now() };
         let looks = of_organizations.into_values().map(|sites| round.look_at(sites));
         for (key, kept, unnamed) in join_all(looks).await.into_iter().flatten() {
-            self.kept.insert(key, kept);
+            self.kept.insert(key, Kept { round: self.rounds, ..kept });
             self.orphans.consider(unnamed);
         }
         self.orphans.review(cx, &fleet, &self.namespaces);
