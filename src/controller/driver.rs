@@ -62,7 +62,11 @@ pub async fn reconcile<K: Managed>(object: K, cx: Arc<Context>) -> Result<Action
     let mut report = pass.blank_report();
     let result = pass.bring_about(&mut report).await;
     match pass.without_seat {
-        Some(wait) => Ok(Action::requeue(wait)),
+        Some(wait) => {
+            // What the inventory showed was for this pass.
+            pass.cx.memory.ask_for_check(&pass.uid);
+            Ok(Action::requeue(wait))
+        }
         None => pass.record(report, result).await,
     }
 }
