@@ -53,7 +53,9 @@ impl<K: Managed> Pass<'_, K> {
                 return self.release().await;
             }
             if site.is_none() {
-                site = Some(self.object.reach(self.cx).await?);
+                let reached = self.object.reach(self.cx).await?;
+                self.cx.memory.note_organization(&self.uid, &reached.organization);
+                site = Some(reached);
             }
             if let Some(site) = &site {
                 self.delete_extra(site).await?;

@@ -42,7 +42,8 @@ pub(super) const TURNS: usize = 40;
 /// 9. **Return** when to look again, or the obstacle.
 pub async fn reconcile<K: Managed>(object: K, cx: Arc<Context>) -> Result<Action, Obstacle> {
     let kind = K::kind(&());
-    let organization = cx.memory.organization(object.meta().uid.as_deref().unwrap_or_default());
+    let known = cx.memory.organization(object.meta().uid.as_deref().unwrap_or_default());
+    let organization = known.or_else(|| recorded_organization(&object));
     let seat = match organization.map(|organization| cx.seats.take(&kind, &organization)) {
         Some(Err(wait)) => return Ok(Action::requeue(wait)),
         Some(Ok(seat)) => Some(seat),
@@ -85,6 +86,11 @@ pub(super) async fn record_defect<K: Managed>(
         Some(pass) => pass.record_deletion(Err(defect)).await,
         None => Err(defect),
     }
+}
+
+/// The organisation in which the object has something, as status tells.
+fn recorded_organization<K: Managed>(object: &K) -> Option<String> {
+    K::common(object.status()?).external.first().map(|external| external.organization.clone())
 }
 
 impl<K: Managed> Pass<'_, K> {

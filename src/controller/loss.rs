@@ -86,21 +86,22 @@ impl<K: Managed> Pass<'_, K> {
             self.shape(refs, desired).require_approval(Action::Recreate, &format!("{role} {id}"), &lines)?;
         }
         let note = format!("the {role} {id} was deleted upstream: another one is made in its place");
-        self.claim_another(role, Some(id.to_owned()), refs, hash, note).await
+        let claim = Claim { replaces: Some(id.to_owned()), ..Claim::default() };
+        self.claim_another(role, claim, refs, hash, note).await
     }
 
     /// Claims another object in a role, under a number that nothing ever had.
     async fn claim_another(
         &mut self,
         role: Role,
-        replaces: Option<String>,
+        claim: Claim,
         refs: &K::Refs,
         hash: &str,
         note: String,
     ) -> Result<(), Obstacle> {
         let mut intent = self.intent.clone().unwrap_or_else(|| Intent::blank(&self.uid, self.now()));
         let incarnation = intent.next_incarnation();
-        intent.roles.insert(role, Claim { incarnation, replaces, ..Claim::default() });
+        intent.roles.insert(role, Claim { incarnation, ..claim });
         self.intent = Some(intent);
         self.external.remove(&role);
         self.adopted.remove(&role);
@@ -139,7 +140,7 @@ impl<K: Managed> Pass<'_, K> {
             format!("{why}: another one is made in its place, and it is deleted when no flow reads it");
         let before = self.external.clone();
         self.external.insert(becomes, ExternalObject { role: becomes, ..outlived });
-        let claimed = self.claim_another(role, None, refs, hash, note).await;
+        let claimed = self.claim_another(role, Claim::default(), refs, hash, note).await;
         if claimed.is_err() {
             // Status says what the claim says, which may not have been written.
             self.external = before;
@@ -163,8 +164,8 @@ impl<K: Managed> Pass<'_, K> {
         }
         self.delete(role, K::site(refs)).await?;
         let note = format!("{why}: another one is made in its place");
-        // Status names it until the new id is recorded.
-        self.claim_another(role, Some(id.to_owned()), refs, hash, note).await
+        let claim = Claim { deleted: Some(id.to_owned()), ..Claim::default() };
+        self.claim_another(role, claim, refs, hash, note).await
     }
 
     /// Deletes an object whose place another one has taken, unless something still uses it.

@@ -127,9 +127,8 @@ impl<'a, K: Managed> Pass<'a, K> {
         replacement::part(&mut external, intent.as_ref());
         set_aside(&mut external, intent.as_ref());
         // What was lost and is made again: status still names it until the new id is recorded.
-        external.retain(|role, object| {
-            intent.as_ref().and_then(|intent| intent.replaces(*role)) != Some(object.id.as_str())
-        });
+        external
+            .retain(|role, object| !intent.as_ref().is_some_and(|intent| intent.is_gone(*role, &object.id)));
         let intent = intent.or_else(|| replacement::recovered(&external, &uid, cx.now()));
         Ok(Some(Self {
             cx,
@@ -301,6 +300,7 @@ impl<'a, K: Managed> Pass<'a, K> {
                 claimed.unwrap_or_else(|| self.object.upstream_name(role))
             }),
             replaces: standing.and_then(|claim| claim.replaces.clone()),
+            deleted: standing.and_then(|claim| claim.deleted.clone()),
             former,
         }
     }

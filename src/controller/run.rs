@@ -78,7 +78,7 @@ async fn drive<K: Managed>(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     controller
-        // Twice the places that one organisation may have, so that none is ever without.
+        // Twice the places that one organisation may have, so that there is room beside it.
         .with_config(Config::default().concurrency(cx.settings.concurrency.saturating_mul(2)))
         .graceful_shutdown_on(stop)
         .run(reconcile_guarded::<K>, error_policy::<K>, Arc::clone(cx))

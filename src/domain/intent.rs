@@ -101,6 +101,9 @@ pub struct Claim {
     /// Id of the object that upstream lost and in whose place this one is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
+    /// Id of the object that was deleted to make room for this one: status names it until the new id is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<String>,
     /// The object that outlived what it is bound to, and in whose place this one is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub former: Option<ExternalObject>,
@@ -147,6 +150,13 @@ impl Intent {
     /// The id of the lost object that is made again for a role.
     pub fn replaces(&self, role: Role) -> Option<&str> {
         self.roles.get(&role)?.replaces.as_deref()
+    }
+
+    /// Whether an object is gone since its role was claimed anew.
+    pub fn is_gone(&self, role: Role, id: &str) -> bool {
+        self.roles.get(&role).is_some_and(|claim| {
+            claim.replaces.as_deref() == Some(id) || claim.deleted.as_deref() == Some(id)
+        })
     }
 
     /// An incarnation that nothing ever had.

@@ -52,12 +52,13 @@ impl Look<'_> {
         let flows = self.compare(Role::Flow, &fleet.flows).await?;
         self.note(Shelf::Flows, began, &[&bases, &sources, &targets, &flows]);
         let moved = flows.moved.iter().map(|(owner, object, _)| (owner.uid.as_str(), object));
-        runs::hand_over(self.cx, self.site, &fleet.flows, moved).await?;
+        let runs = runs::hand_over(self.cx, self.site, &fleet.flows, moved).await;
         self.hand_over::<StripeBaseConnection>(bases, began);
         self.hand_over::<StripeSourceConnection>(sources, began);
         self.hand_over::<IngestionFlow>(targets, began);
         self.hand_over::<IngestionFlow>(flows, began);
-        Ok(())
+        // Whoever is woken reads the runs itself where they could not be read together.
+        runs
     }
 
     /// Field groups, schemas, mapping sets and datasets.
