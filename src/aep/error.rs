@@ -74,6 +74,11 @@ impl fmt::Display for Operation {
     }
 }
 
+/// The number at the start of a code, without the status that Adobe appends.
+pub(super) fn number_of(code: &str) -> Option<u32> {
+    code.split('-').next()?.parse().ok()
+}
+
 /// A failed call. Cheap to clone; its texts are capped, free of control characters and of the secrets of the call.
 #[derive(Clone, thiserror::Error)]
 #[error("{0}")]
@@ -162,7 +167,7 @@ impl Error {
 
     /// The number at the start of [`Error::code`], without the status that Adobe appends: 1425 of `1425-400`.
     pub fn code_number(&self) -> Option<u32> {
-        self.code().and_then(|code| code.split('-').next()).and_then(|number| number.parse().ok())
+        self.code().and_then(number_of)
     }
 
     /// What the service said, in one line of at most 512 characters.

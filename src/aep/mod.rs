@@ -275,10 +275,7 @@ impl Session {
     /// `Limited` while the organisation is told to wait for long.
     pub async fn permits(&self, count: usize) -> Result<Vec<Permit>, Error> {
         let operation = Operation::new("claim", "permits");
-        self.budget.permits(count).await.map_err(|pause| {
-            Error::new(ErrorKind::Limited, operation, "the organisation was told to wait; nothing was sent")
-                .with_retry_after(Some(pause))
-        })
+        self.budget.permits(count).await.map_err(|pause| transport::limited(operation, Some(pause)))
     }
 
     /// For how long the organisation is told to wait, if it is.

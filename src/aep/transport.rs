@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::auth::{TOKEN, Token, refusal_kind};
 use super::call::{Answer, Call, Effect};
 use super::envelope::{self, Envelope};
-use super::error::{Details, Error, ErrorKind, is_sandbox_code};
+use super::error::{Details, Error, ErrorKind, Operation, is_sandbox_code, number_of};
 use super::redact::Redactor;
 use super::wire::{BodyCap, TransportError};
 use super::{CallReport, Session, retry};
@@ -37,7 +37,7 @@ impl Session {
         };
         // A permit taken ahead does not overrule a pause that was asked for since.
         if let (Some(_), Some(pause)) = (&permit, self.budget.pause()) {
-            return Err(limited(&call, Some(pause)));
+            return Err(limited(call.operation, Some(pause)));
         }
         // Before the turn: a turn that waits for a token would leave together with others.
         self.token(&call, Instant::now() + self.aep.0.settings.call_deadline).await?;
@@ -72,7 +72,7 @@ impl Session {
 
     async fn turn(&self, call: &Call<'_>, by: Instant) -> Result<(), Error> {
         let lane = self.lane.filter(|_| !call.is_write()).unwrap_or(call.lane);
-        self.budget.turn_by(lane, by).await.map_err(|pause| limited(call, pause))
+        self.budget.turn_by(lane, by).await.map_err(|pause| limited(call.operation, pause))
     }
 
     /// One exchange, and a second one with a new token when the first token was rejected.
@@ -318,18 +318,16 @@ impl Session {
 
 /// The codes with which Flow Service passes on what the provider of a connection answered: 1100 to 1104.
 fn is_of_provider(code: &str) -> bool {
-    code.split('-')
-        .next()
-        .and_then(|number| number.parse().ok())
-        .is_some_and(|number: u32| number / 100 == 11)
+    number_of(code).is_some_and(|number| number / 100 == 11)
 }
 
-fn limited(call: &Call<'_>, pause: Option<Duration>) -> Error {
+/// What is not sent, since the organisation or the budget makes it wait for too long.
+pub(super) fn limited(operation: Operation, pause: Option<Duration>) -> Error {
     let why = match pause {
         Some(_) => "the organisation was told to wait; nothing was sent",
         None => "the request budget gave no permit in time; nothing was sent",
     };
-    Error::new(ErrorKind::Limited, call.operation, why).with_retry_after(pause)
+    Error::new(ErrorKind::Limited, operation, why).with_retry_after(pause)
 }
 
 fn accept(

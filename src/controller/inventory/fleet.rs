@@ -128,10 +128,10 @@ fn beside(object: &impl ResourceExt, name: &str) -> Name {
 
 /// The objects of a role that living custom resources own at a site.
 pub(super) fn known<K: Managed>(site: &Site, places: &Places, role: Role, owners: &[K]) -> Vec<Known> {
-    let (here, nowhere) = (site.key(), String::new());
+    let here = site.key();
     let known = |owner: &K| {
         let external = K::common(owner.status()?).external.iter().find(|external| external.role == role)?;
-        let uid = owner.meta().uid.as_ref().unwrap_or(&nowhere);
+        let uid = owner.meta().uid.as_ref()?;
         let is_here = external.organization == site.organization
             && external.sandbox == site.sandbox
             && places.get(uid) == Some(&here);

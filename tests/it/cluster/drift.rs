@@ -56,7 +56,10 @@ async fn made_again(world: &World, kind: &str, role: &str, lost: &str) -> Result
     external_id(&world.wait_ready(kind, "d").await?, role)
 }
 
-async fn each_row_once(world: &World) -> Result<()> {
+/// The flow reads on, and nothing is there twice.
+async fn reads_on(world: &World) -> Result<()> {
+    world.sim.advance(2 * 3600).await?;
+    world.inventory_passes(2).await?;
     let dataset = world.id_of("IngestionFlow", "d", "dataset").await?;
     let rows = world.rows(&dataset).await?;
     ensure!(!rows.is_empty() && rows.values().all(|times| *times == 1), "{rows:?}");
@@ -113,9 +116,7 @@ async fn a_lost_flow_is_made_again_and_reads_on_where_the_lost_one_ended() -> Re
     assert_eq!(made, ["POST /flows"], "nothing else is made");
     let written = world.operator_writes()?.split_off(writes);
     ensure!(written.len() <= 6, "what is missing, two claims, the flow and its run: {written:#?}");
-    world.sim.advance(2 * 3600).await?;
-    world.inventory_passes(2).await?;
-    each_row_once(&world).await?;
+    reads_on(&world).await?;
     let told = world.wait_condition("IngestionFlow", "d", "Replaced", "True", "Replaced").await?;
     assert!(told.contains(&lost), "{told}");
     world.check_invariants().await
@@ -129,12 +130,9 @@ async fn a_held_flow_is_made_again_when_its_digest_is_approved() -> Result<()> {
     assert!(said.contains(&lost), "{said}");
     let flow = world.get("IngestionFlow", "d").await?.context("the flow")?;
     assert_eq!(flow["status"]["pending"]["kind"], "Recreate");
-    let digest = flow["status"]["pending"]["digest"].as_str().context("a digest")?;
-    world.annotate("IngestionFlow", "d", "ingestion.aep-operator.io/approve", Some(digest)).await?;
+    world.approve("IngestionFlow", "d").await?;
     made_again(&world, "IngestionFlow", "flow", &lost).await?;
-    world.sim.advance(2 * 3600).await?;
-    world.inventory_passes(2).await?;
-    each_row_once(&world).await?;
+    reads_on(&world).await?;
     world.check_invariants().await
 }
 
@@ -147,12 +145,9 @@ async fn a_lost_source_is_made_again_and_its_flow_waits_for_the_approval_of_its_
     assert!(said.contains(&source), "{said}");
     let flow = world.get("IngestionFlow", "d").await?.context("the flow")?;
     let former = external_id(&flow, "flow")?;
-    let digest = flow["status"]["pending"]["digest"].as_str().context("a digest")?;
-    world.annotate("IngestionFlow", "d", "ingestion.aep-operator.io/approve", Some(digest)).await?;
+    world.approve("IngestionFlow", "d").await?;
     made_again(&world, "IngestionFlow", "flow", &former).await?;
-    world.sim.advance(2 * 3600).await?;
-    world.inventory_passes(2).await?;
-    each_row_once(&world).await?;
+    reads_on(&world).await?;
     world.check_invariants().await
 }
 
@@ -176,9 +171,7 @@ async fn a_source_that_outlived_its_connection_goes_as_soon_as_its_flow_has_move
             Ok((!left && named == 1).then_some(()))
         })
         .await?;
-    world.sim.advance(2 * 3600).await?;
-    world.inventory_passes(2).await?;
-    each_row_once(&world).await?;
+    reads_on(&world).await?;
     world.check_invariants().await
 }
 

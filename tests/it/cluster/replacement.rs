@@ -94,10 +94,7 @@ async fn a_manual_replacement_waits_for_its_digest_and_for_the_run_in_flight_and
         )
         .await?;
     world.sim.advance(3600).await?;
-    let flow = world.get("IngestionFlow", "f").await?.context("the flow")?;
-    let digest = flow["status"]["pending"]["digest"].as_str().context("a digest")?.to_owned();
-    let approve = json!({ "metadata": { "annotations": { "ingestion.aep-operator.io/approve": digest } } });
-    world.merge("IngestionFlow", "f", &approve).await?;
+    let digest = world.approve("IngestionFlow", "f").await?;
     world.wait_condition("IngestionFlow", "f", "Ready", "False", "WaitingForRunToEnd").await?;
     let posts = world.calls(0).await?.iter().filter(|call| call.line == "POST /flows").count();
     assert_eq!(posts, 1, "the new flow is not made before the run has ended");
@@ -153,9 +150,7 @@ async fn a_manual_replacement_with_full_history_goes_on_after_a_kill_in_each_of_
     world.apply(&flow("new", &policy)).await?;
     let said = world.wait_condition("IngestionFlow", "f", "Ready", "False", "ApprovalRequired").await?;
     assert!(said.contains("history Full"), "{said}");
-    let flow = world.get("IngestionFlow", "f").await?.context("the flow")?;
-    let digest = flow["status"]["pending"]["digest"].as_str().context("a digest")?.to_owned();
-    world.annotate("IngestionFlow", "f", "ingestion.aep-operator.io/approve", Some(&digest)).await?;
+    world.approve("IngestionFlow", "f").await?;
     let steps = [
         ("POST", "/targetConnections"),
         ("POST", "/flows/{id}/action"),

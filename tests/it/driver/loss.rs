@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 mod outlived;
 
 use super::harness::seen::path_of;
-use super::harness::{End, KINDS, World, is_ready, text};
+use super::harness::{End, KINDS, Process, World, is_ready, text};
 use super::tape::{Moment, Plan};
 use crate::support::objects::{self, ORGANIZATION, with};
 
@@ -44,6 +44,13 @@ fn is_whole(world: &World) -> Result<(), String> {
         Some((role, count)) => Err(format!("{count} of {role:?}")),
         None => Ok(()),
     }
+}
+
+/// So many Stripe ids were ingested, each once.
+fn holds_each_once(world: &World, count: usize, what: &str) {
+    let rows = world.rows();
+    assert_eq!(rows.len(), count, "{what}: nothing is missing");
+    assert!(rows.values().all(|times| *times == 1), "{what}: nothing is there twice: {rows:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,11 +89,9 @@ async fn whatever_is_deleted_upstream_is_made_again_once_and_proven_first() {
         assert_eq!(asked, expected, "{role}: nobody is asked where spec says Recreate");
         world.pay(2);
         world.wait(Duration::from_hours(3)).await;
-        let rows = world.rows();
         // What the lost dataset held is lost with it.
         let held = if role == "dataset" { 0 } else { seeded };
-        assert_eq!(rows.len(), held + 5, "{role}: nothing is missing");
-        assert!(rows.values().all(|times| *times == 1), "{role}: nothing is there twice: {rows:?}");
+        holds_each_once(&world, held + 5, role);
     }
 }
 
@@ -120,11 +125,9 @@ async fn a_held_flow_waits_for_an_approval_and_then_goes_on_where_the_lost_one_e
         assert_eq!(world.approvals()["IngestionFlow charges"].len(), 1, "{role}: asked once");
         world.pay(2);
         world.wait(Duration::from_hours(3)).await;
-        let rows = world.rows();
         // What the lost dataset held is lost with it; until it was lost, nobody stopped the flow whose target was.
         let held = if role == "dataset" { 0 } else { seeded };
-        assert_eq!(rows.len(), held + 5, "{role}: nothing is missing");
-        assert!(rows.values().all(|times| *times == 1), "{role}: nothing is there twice: {rows:?}");
+        holds_each_once(&world, held + 5, role);
     }
 }
 
@@ -320,14 +323,20 @@ async fn in_a_sandbox_that_was_reset_nothing_is_made_and_only_retain_releases() 
     assert!(KINDS.iter().all(|kind| world.api.get(kind, "charges").is_none()), "Retain lets them go");
 }
 
-#[tokio::test(start_paused = true)]
-async fn when_too_much_disappears_a_person_has_to_believe_it() {
+/// A chain at rest after everything of Flow Service has gone, and how many POSTs there were until then.
+async fn mass_disappearance() -> (World, Process, Inventory, usize) {
     let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
     let posts = world.creating_posts().len();
     for role in ["flow", "target-connection", "source-connection", "connection"] {
         delete_upstream(&world, role);
     }
     world.keep(&process, &mut inventory).await.expect("it should come to rest");
+    (world, process, inventory, posts)
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_too_much_disappears_a_person_has_to_believe_it() {
+    let (world, process, mut inventory, posts) = mass_disappearance().await;
     for kind in ["StripeBaseConnection", "StripeSourceConnection", "IngestionFlow"] {
         let suspect = world.condition(kind, "InventorySuspect");
         assert_eq!(suspect["status"], "True", "{kind}");
@@ -347,12 +356,7 @@ async fn when_too_much_disappears_a_person_has_to_believe_it() {
 
 #[tokio::test(start_paused = true)]
 async fn when_too_much_disappears_nothing_is_released() {
-    let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
-    let posts = world.creating_posts().len();
-    for role in ["flow", "target-connection", "source-connection", "connection"] {
-        delete_upstream(&world, role);
-    }
-    world.keep(&process, &mut inventory).await.expect("it should come to rest");
+    let (world, process, mut inventory, posts) = mass_disappearance().await;
     KINDS.iter().for_each(|kind| world.api.delete(kind, "charges"));
     world.keep(&process, &mut inventory).await.expect("it should come to rest");
     for kind in ["StripeBaseConnection", "StripeSourceConnection", "IngestionFlow"] {

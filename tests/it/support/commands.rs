@@ -1,5 +1,6 @@
 //! What tests of a running operator do beside applying objects: annotate, edit upstream by hand, let time pass, count events.
 
+use aep_operator::api::APPROVE;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
@@ -33,6 +34,14 @@ impl World {
         value: Option<&str>,
     ) -> Result<()> {
         self.merge(kind, name, &json!({ "metadata": { "annotations": { annotation: value } } })).await
+    }
+
+    /// Approves what an object shows as waiting, and returns the digest.
+    pub async fn approve(&self, kind: &str, name: &str) -> Result<String> {
+        let object = self.get(kind, name).await?.context("the object exists")?;
+        let digest = object["status"]["pending"]["digest"].as_str().context("a digest")?.to_owned();
+        self.annotate(kind, name, APPROVE, Some(&digest)).await?;
+        Ok(digest)
     }
 
     /// The id of the upstream object that plays a role for a custom resource.

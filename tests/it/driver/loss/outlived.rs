@@ -7,7 +7,7 @@ use aep_operator::api::APPROVE;
 use aep_operator::controller::inventory::Inventory;
 use serde_json::{Value, json};
 
-use super::{HOLD, RECREATE, chain, delete_upstream, is_whole, survives};
+use super::{HOLD, RECREATE, chain, delete_upstream, holds_each_once, is_whole, survives};
 use crate::driver::harness::seen::path_of;
 use crate::driver::harness::{End, KINDS, World, is_ready, text};
 use crate::driver::tape::{Moment, Plan};
@@ -50,9 +50,7 @@ async fn a_source_that_outlived_its_connection_stays_until_its_flow_has_moved() 
     );
     world.pay(2);
     world.wait(Duration::from_hours(3)).await;
-    let rows = world.rows();
-    assert_eq!(rows.len(), seeded + 5, "nothing is missing");
-    assert!(rows.values().all(|times| *times == 1), "nothing is there twice: {rows:?}");
+    holds_each_once(&world, seeded + 5, "connection");
 }
 
 #[tokio::test(start_paused = true)]
