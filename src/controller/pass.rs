@@ -109,7 +109,9 @@ impl<'a, K: Managed> Pass<'a, K> {
         // write.
         let is_stale = !cx.memory.may_be_current(&uid, object.annotations().get(INTENT).map(String::as_str));
         let is_partial = claimed_before && (!has_all_ids(&object) || is_probing(&object));
-        let object = if is_partial || is_stale {
+        // An older view of a deletion deletes once more, and cannot be released.
+        let is_parting = object.meta().deletion_timestamp.is_some() && is_claimed(&object);
+        let object = if is_partial || is_stale || is_parting {
             cx.cluster.get_opt::<K>(&object.namespace().unwrap_or_default(), &object.name_any()).await?
         } else {
             Some(object)

@@ -54,3 +54,29 @@ async fn an_old_view_of_spec_does_not_undo_a_change() {
         assert_eq!(world.upstream("connection")["doc"]["name"], "After", "{:#?}", world.trace());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_old_view_of_a_deletion_sends_no_second_one_and_makes_nothing_again() {
+    let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
+    KINDS.iter().for_each(|kind| world.api.delete(kind, "charges"));
+    world.settle(&process).await;
+    let written = world.upstream_writes();
+    for kind in KINDS {
+        let mut seen = 0;
+        for old in world.api.history(kind, "charges") {
+            seen += usize::from(old["metadata"]["deletionTimestamp"].is_string());
+            let restarted = world.process("restarted", Plan::Live);
+            for process in [&process, &restarted] {
+                let ended = pass_over(process, kind, old.clone()).await;
+                assert_eq!(
+                    world.upstream_writes(),
+                    written,
+                    "{kind}: {ended:?}\n{}",
+                    world.trace().join("\n")
+                );
+            }
+        }
+        assert!(seen > 0, "{kind} was seen while it was being deleted");
+    }
+    assert!(world.violations().is_empty());
+}
