@@ -93,7 +93,7 @@ pub struct RunArgs {
     /// OpenTelemetry collector that takes traces over OTLP/HTTP, for example <http://otel-collector:4318>. Default: none, nothing is traced.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
-    /// Name of this process in events, for example the pod's name.
+    /// Name of this process in events and in the audit log of the API server, for example the pod's name.
     #[arg(long, env = "POD_NAME")]
     pub instance: Option<String>,
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::HeaderValue;
+use ::http::header::USER_AGENT;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, join_all};
-use kube::Client;
+use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -98,7 +100,7 @@ async fn operate(args: RunArgs) -> Result<(), Error> {
         return Err(Error::Grace);
     }
     let stop = stop_signal()?;
-    let client = Client::try_default().await.map_err(|error| Error::Kubernetes(Box::new(error)))?;
+    let client = client(args.instance.as_deref()).await?;
     let cluster = Cluster::new(client, args.instance.clone()).with_secret_names(&args.secret_names);
     let missing = cluster.missing_crds().await?;
     if !missing.is_empty() {
@@ -125,6 +127,15 @@ async fn operate(args: RunArgs) -> Result<(), Error> {
             Err(Error::Ended("the server for health checks and metrics"))
         }
     }
+}
+
+/// A client that says which process it is, for the API server's audit log.
+async fn client(instance: Option<&str>) -> Result<Client, Error> {
+    let mut config = Config::infer().await.map_err(|error| Error::Kubernetes(Box::new(error)))?;
+    let mut agent = concat!("aep-operator/", env!("CARGO_PKG_VERSION")).to_owned();
+    agent.extend(instance.map(|instance| format!(" ({instance})")));
+    config.headers.extend(HeaderValue::try_from(agent).ok().map(|agent| (USER_AGENT, agent)));
+    Client::try_from(config).map_err(|error| Error::Kubernetes(Box::new(error)))
 }
 
 /// When this process may work: always, or while it holds the lease.

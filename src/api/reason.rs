@@ -104,6 +104,12 @@ reasons! {
         "Others change the upstream object faster than the operator can compare and write.",
         "Find out who changes it; the operator tries again by itself.";
 
+    // What cannot be read.
+    Unparsable:
+        "The object holds something that this version of the operator cannot read; the message names it. Nothing \
+         is done about the object, and what it has upstream stays as it is.",
+        "Change what the message names, or run the version of the operator that the installed CRDs belong to.";
+
     // References.
     ReferenceNotFound:
         "An object that the spec refers to does not exist in this namespace.",

@@ -15,6 +15,9 @@ pub enum Error {
     /// The API server finds the request invalid.
     #[error("invalid for the API server: {0}")]
     Invalid(String),
+    /// The object holds something that this version cannot read.
+    #[error("{0}")]
+    Unparsed(String),
     /// No answer in time.
     #[error("no answer from the API server in time")]
     Deadline,
@@ -30,6 +33,7 @@ impl From<kube::Error> for Error {
             kube::Error::Api(status) if status.is_not_found() => Self::NotFound,
             kube::Error::Api(status) if status.is_forbidden() => Self::Denied(status.message),
             kube::Error::Api(status) if status.is_invalid() => Self::Invalid(status.message),
+            kube::Error::SerdeError(error) => Self::Unparsed(error.to_string()),
             other => Self::Unavailable(Box::new(other)),
         }
     }

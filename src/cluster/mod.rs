@@ -81,8 +81,15 @@ impl Cluster {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    fn api_in<K: Kind>(&self, namespace: Option<&str>) -> Api<K> {
-        namespace.map_or_else(|| Api::all(self.client.clone()), |namespace| self.api(namespace))
+    fn api_in<K>(&self, namespace: Option<&str>) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let client = self.client.clone();
+        match namespace {
+            Some(namespace) => Api::namespaced(client, namespace),
+            None => Api::all(client),
+        }
     }
 
     fn api_of<K: Kind>(&self, object: &K) -> Api<K> {

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::Api;
-use kube::api::ListParams;
+use kube::api::{DynamicObject, ListParams};
+use kube::core::{ApiResource, DeserializeGuard, PartialObjectMeta, PartialObjectMetaExt};
+use kube::{Api, ResourceExt};
 
 use super::{Cluster, Error, Kind, within_deadline};
 use crate::api::{GROUP, all_crds};
@@ -19,6 +20,38 @@ pub enum CrdState {
     Unknown,
 }
 
+/// The objects of a list. One that does not parse keeps nobody from the others.
+#[derive(Debug)]
+pub struct Found<K: Kind> {
+    /// Those that parse.
+    pub objects: Vec<K>,
+    /// What is known of the others.
+    pub unparsed: Vec<PartialObjectMeta<K>>,
+}
+
+impl<K: Kind> Found<K> {
+    /// All objects, where what one of them says may not be missed.
+    pub fn all(self) -> Result<Vec<K>, Error> {
+        match self.unparsed.first() {
+            Some(unparsed) => Err(Error::Unparsed(format!("{} cannot be read", describe(unparsed)))),
+            None => Ok(self.objects),
+        }
+    }
+}
+
+impl<K: Kind> FromIterator<DeserializeGuard<K>> for Found<K> {
+    fn from_iter<I: IntoIterator<Item = DeserializeGuard<K>>>(listed: I) -> Self {
+        let mut found = Self { objects: Vec::new(), unparsed: Vec::new() };
+        for DeserializeGuard(object) in listed {
+            match object {
+                Ok(object) => found.objects.push(object),
+                Err(invalid) => found.unparsed.push(invalid.metadata.into_response_partial()),
+            }
+        }
+        found
+    }
+}
+
 impl Cluster {
     /// The object by name, or `None`.
     pub async fn get_opt<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<K>, Error> {
@@ -31,19 +64,41 @@ impl Cluster {
         namespace: &str,
         field: &str,
         value: &str,
-    ) -> Result<Vec<K>, Error> {
+    ) -> Result<Found<K>, Error> {
         let params = ListParams::default().fields(&format!("{field}={value}"));
-        Ok(within_deadline(self.api::<K>(namespace).list(&params)).await?.items)
+        self.list_some(Some(namespace), &params).await
     }
 
     /// All objects of a kind, in one namespace or in all.
-    pub async fn list_everywhere<K: Kind>(&self, namespace: Option<&str>) -> Result<Vec<K>, Error> {
-        Ok(within_deadline(self.api_in::<K>(namespace).list(&ListParams::default())).await?.items)
+    pub async fn list_everywhere<K: Kind>(&self, namespace: Option<&str>) -> Result<Found<K>, Error> {
+        self.list_some(namespace, &ListParams::default()).await
     }
 
     /// All objects of a kind in a namespace.
-    pub async fn list<K: Kind>(&self, namespace: &str) -> Result<Vec<K>, Error> {
-        Ok(within_deadline(self.api::<K>(namespace).list(&ListParams::default())).await?.items)
+    pub async fn list<K: Kind>(&self, namespace: &str) -> Result<Found<K>, Error> {
+        self.list_some(Some(namespace), &ListParams::default()).await
+    }
+
+    async fn list_some<K: Kind>(
+        &self,
+        namespace: Option<&str>,
+        params: &ListParams,
+    ) -> Result<Found<K>, Error> {
+        let api: Api<DeserializeGuard<K>> = self.api_in(namespace);
+        Ok(within_deadline(api.list(params)).await?.into_iter().collect())
+    }
+
+    /// An object as it stands, whether or not it parses.
+    pub async fn get_raw<K: Kind>(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<DynamicObject>, Error> {
+        within_deadline(self.raw_api::<K>(namespace).get_opt(name)).await
+    }
+
+    pub(super) fn raw_api<K: Kind>(&self, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, &ApiResource::erase::<K>(&()))
     }
 
     /// The UID of the namespace `kube-system`, which names a cluster; `None` where it may not be read.
@@ -122,5 +177,5 @@ impl Cluster {
 
 /// The kind and name of an object, for messages.
 pub fn describe<K: Kind>(object: &K) -> String {
-    format!("{} {}", K::kind(&()), object.meta().name.as_deref().unwrap_or_default())
+    format!("{} {}", K::kind(&()), object.name_any())
 }

@@ -19,6 +19,7 @@ pub mod obstacle;
 pub mod rotation;
 pub mod site;
 pub mod trigger;
+mod unparsed;
 pub mod upstream;
 pub mod wake;
 

@@ -21,6 +21,9 @@ impl From<cluster::Error> for Obstacle {
             cluster::Error::Invalid(message) => {
                 Self::bug(format!("the API server finds a write of the operator invalid: {message}"))
             }
+            cluster::Error::Unparsed(why) => {
+                Self::invalid(Reason::Unparsable, format!("an object cannot be read: {why}"))
+            }
             cluster::Error::Deadline | cluster::Error::Unavailable(_) => Self::new(
                 Class::Unavailable,
                 Reason::KubernetesUnavailable,

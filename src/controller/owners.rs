@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::adoption::refused;
@@ -62,7 +63,7 @@ impl<K: Managed> Pass<'_, K> {
             Ok(found) => {
                 Ok(found.is_some_and(|found| found.uid().as_deref() == Some(&marker.uid) && holds(&found)))
             }
-            Err(cluster::Error::Denied(_)) => Ok(true),
+            Err(cluster::Error::Denied(_) | cluster::Error::Unparsed(_)) => Ok(true),
             Err(error) => Err(error.into()),
         }
     }
@@ -73,11 +74,15 @@ impl<K: Managed> Pass<'_, K> {
             Err(cluster::Error::Denied(_)) => self.cx.cluster.list::<K>(&self.namespace()).await?,
             all => all?,
         };
-        let others = all.into_iter().filter(|other| other.uid().as_deref() != Some(&self.uid));
-        let rival = others.into_iter().find(|other| has(other, role, id) || claims(other, role, id));
-        Ok(rival.map(|rival| {
-            format!("{} {}/{}", K::kind(&()), rival.namespace().unwrap_or_default(), rival.name_any())
-        }))
+        let named = |rival: &ObjectMeta| {
+            let part = |part: &Option<String>| part.clone().unwrap_or_default();
+            format!("{} {}/{}", K::kind(&()), part(&rival.namespace), part(&rival.name))
+        };
+        let others = all.objects.iter().filter(|other| other.uid().as_deref() != Some(&self.uid));
+        let rival = others.into_iter().find(|other| has(*other, role, id) || claims(*other, role, id));
+        // What the spec of one that does not parse says is not known: its claim counts.
+        let unparsed = || all.unparsed.iter().find(|other| claimed(*other, role) == Some(id.to_owned()));
+        Ok(rival.map(|rival| named(rival.meta())).or_else(|| unparsed().map(|rival| named(&rival.metadata))))
     }
 }
 
@@ -96,6 +101,11 @@ pub(super) fn has<K: Managed>(object: &K, role: Role, id: &str) -> bool {
 
 /// A claim counts for as long as spec stands by it.
 fn claims<K: Managed>(object: &K, role: Role, id: &str) -> bool {
-    read_intent(object).is_some_and(|intent| intent.adopted(role) == Some(id))
+    claimed(object, role).as_deref() == Some(id)
         && object.adopts(role, &BTreeMap::new()).is_some_and(|named| named.id.eq_ignore_ascii_case(id))
+}
+
+/// The id that the claim of an object takes over in a role.
+fn claimed(object: &impl ResourceExt, role: Role) -> Option<String> {
+    read_intent(object)?.adopted(role).map(str::to_owned)
 }

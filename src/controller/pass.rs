@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 
 use super::adoption::{self};
@@ -335,7 +335,7 @@ fn is_always_searched(role: Role) -> bool {
 }
 
 /// The intent that stands on an object.
-pub(super) fn read_intent<K: Managed>(object: &K) -> Option<Intent> {
+pub(super) fn read_intent(object: &impl Resource) -> Option<Intent> {
     Intent::read(
         object.annotations().get(INTENT).map(String::as_str),
         object.meta().uid.as_deref().unwrap_or_default(),

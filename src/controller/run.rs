@@ -1,7 +1,6 @@
 //! The four controllers: their triggers and the loop that runs them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use futures::StreamExt;
@@ -11,20 +10,16 @@ use kube::core::DeserializeGuard;
 use kube::runtime::Controller;
 use kube::runtime::controller::{Action, Config};
 use tokio::time::Instant;
-use tracing::error;
 
 use super::context::Context;
 use super::managed::Managed;
 use super::trigger::{Countdown, Guarded, Scope, controller, on_dependent, on_parent, on_secret};
-use super::{driver, record, report};
+use super::{driver, record, report, unparsed};
 use crate::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection};
 use crate::domain::outcome::Obstacle;
 
 /// How many controllers one scope has.
 pub const CONTROLLERS: usize = 4;
-
-/// Passes of an object that does not parse: nothing can be done before it changes.
-const UNPARSABLE: Duration = Duration::from_hours(1);
 
 /// Runs the four controllers until `stop` resolves; each then finishes the passes it is in. `listed` counts those that have
 /// seen every object that exists.
@@ -102,10 +97,7 @@ async fn pass_over<K: Managed>(object: Arc<Guarded<K>>, cx: Arc<Context>) -> Res
     let DeserializeGuard(parsed) = object.as_ref();
     let object = match parsed {
         Ok(object) => object.clone(),
-        Err(invalid) => {
-            error!(kind = %K::kind(&()), name = invalid.metadata.name, error = invalid.error, "the object does not parse");
-            return Ok(Action::requeue(UNPARSABLE));
-        }
+        Err(invalid) => return unparsed::refuse::<K>(&cx, &invalid.metadata).await,
     };
     let pass: BoxFuture<'_, _> = driver::reconcile(object.clone(), Arc::clone(&cx)).boxed();
     match std::panic::AssertUnwindSafe(pass).catch_unwind().await {

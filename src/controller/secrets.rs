@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
 
@@ -14,6 +15,7 @@ use super::context::Context;
 use crate::api::StripeBaseConnection;
 use crate::cluster::Error;
 use crate::cluster::claim::is_claimed;
+use crate::cluster::read::Found;
 use crate::cluster::secrets::deletion_time;
 
 /// How long a deleted Secret is held for a deletion of its users to show.
@@ -60,15 +62,15 @@ pub(super) async fn review(
         return Ok(None);
     }
     let leaving = leaving.and_then(ResourceExt::uid);
-    let bases: Vec<StripeBaseConnection> = cx.cluster.list(namespace).await?;
-    let bases: Vec<_> = bases
-        .into_iter()
-        .filter(|base| is_claimed(base) && (leaving.is_none() || base.uid() != leaving))
-        .collect();
+    let mut bases: Found<StripeBaseConnection> = cx.cluster.list(namespace).await?;
+    bases.objects.retain(|base| is_claimed(base) && (leaving.is_none() || base.uid() != leaving));
+    bases.unparsed.retain(is_claimed);
     let mut again: Option<Duration> = None;
     for secret in secrets {
         let name = secret.name_any();
-        let users: Vec<_> = bases.iter().filter(|base| base.uses_secret(&name)).collect();
+        let parsed = bases.objects.iter().filter(|base| base.uses_secret(&name)).map(|base| &base.metadata);
+        // One that does not parse may use any of them.
+        let users: Vec<_> = parsed.chain(bases.unparsed.iter().map(|base| &base.metadata)).collect();
         match held_for(cx, namespace, &secret, &users).await? {
             Some(rest) => again = Some(again.map_or(rest, |again| again.min(rest))),
             None if users.is_empty() || deletion_time(&secret).is_some() => {
@@ -95,14 +97,14 @@ async fn held_for(
     cx: &Context,
     namespace: &str,
     secret: &PartialObjectMeta<Secret>,
-    users: &[&StripeBaseConnection],
+    users: &[&ObjectMeta],
 ) -> Result<Option<Duration>, Error> {
     let Some(deleted) = deletion_time(secret) else { return Ok(None) };
     if users.is_empty() {
         return Ok(None);
     }
     let age = Duration::try_from(cx.now().duration_since(deleted)).unwrap_or_default();
-    let needed = users.iter().any(|user| user.metadata.deletion_timestamp.is_some())
+    let needed = users.iter().any(|user| user.deletion_timestamp.is_some())
         || cx.cluster.namespace_is_terminating(namespace).await?;
     let rest = HOLD.saturating_sub(age);
     Ok(match (needed, rest.is_zero()) {

@@ -112,6 +112,7 @@ fn counted<K: Managed>(store: Store<Guarded<K>>) -> census::Store {
                 namespace: meta.namespace.as_deref().unwrap_or_default(),
                 name: meta.name.as_deref().unwrap_or_default(),
                 deleting: meta.deletion_timestamp.is_some(),
+                unparsed: parsed.is_none(),
                 status: parsed.and_then(K::status).map(K::common),
                 flow: parsed
                     .and_then(|object| (object as &dyn Any).downcast_ref::<IngestionFlow>())

@@ -19,6 +19,8 @@ pub struct Sighted<'a> {
     pub name: &'a str,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// It holds something that this version cannot read.
+    pub unparsed: bool,
     /// What all kinds share; `None` for an object that does not parse or has no status.
     pub status: Option<&'a CommonStatus>,
     /// What only a flow has.
@@ -83,7 +85,8 @@ pub struct FlowRuns {
 impl Tally {
     fn add(&mut self, object: Sighted<'_>) {
         let kind = object.kind.to_owned();
-        *self.ready.entry(ready_of(object.status, &kind)).or_default() += 1;
+        let (status, reason) = ready_of(&object);
+        *self.ready.entry((kind.clone(), status, reason)).or_default() += 1;
         for type_ in ConditionType::ALL.iter().filter(|type_| **type_ != ConditionType::Ready) {
             let condition = object.status.and_then(|status| find(&status.conditions, *type_));
             if let Some(condition) = condition {
@@ -100,12 +103,14 @@ impl Tally {
     }
 }
 
-fn ready_of(status: Option<&CommonStatus>, kind: &str) -> (String, &'static str, &'static str) {
-    let ready = status.and_then(|status| find(&status.conditions, ConditionType::Ready));
-    let (status, reason) = ready.map_or(("Unknown", Reason::Pending.as_str()), |ready| {
+fn ready_of(object: &Sighted<'_>) -> (&'static str, &'static str) {
+    if object.unparsed {
+        return ("False", Reason::Unparsable.as_str());
+    }
+    let ready = object.status.and_then(|status| find(&status.conditions, ConditionType::Ready));
+    ready.map_or(("Unknown", Reason::Pending.as_str()), |ready| {
         (status_label(&ready.status), Reason::parse(&ready.reason).map_or("Other", Reason::as_str))
-    });
-    (kind.to_owned(), status, reason)
+    })
 }
 
 /// A closed set, whatever stands in the object.
@@ -154,11 +159,19 @@ mod tests {
                 .unwrap();
         let census = Census::default();
         census.add(Box::new(move |see| {
-            let object =
-                Sighted { kind: "K", namespace: "n", name: "a", deleting: false, status: None, flow: None };
+            let object = Sighted {
+                kind: "K",
+                namespace: "n",
+                name: "a",
+                deleting: false,
+                unparsed: false,
+                status: None,
+                flow: None,
+            };
             see(object);
             see(Sighted { status: Some(&status), deleting: true, ..object });
             see(Sighted { status: Some(&strange), ..object });
+            see(Sighted { unparsed: true, ..object });
         }));
         let tally = census.count();
         let kind = || "K".to_owned();
@@ -166,6 +179,7 @@ mod tests {
             tally.ready,
             BTreeMap::from([
                 ((kind(), "False", "SecretMissing"), 1),
+                ((kind(), "False", "Unparsable"), 1),
                 ((kind(), "Unknown", "Other"), 1),
                 ((kind(), "Unknown", "Pending"), 1),
             ])

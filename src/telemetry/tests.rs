@@ -76,7 +76,7 @@ fn page(per_flow: bool) -> String {
         .unwrap();
         let sighted = Sighted {
             kind: "IngestionFlow", namespace: "a-namespace", name: "a-name", deleting: true,
-            status: Some(&status.common), flow: Some(&status),
+            unparsed: false, status: Some(&status.common), flow: Some(&status),
         };
         see(sighted);
     }));

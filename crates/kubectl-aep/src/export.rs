@@ -51,13 +51,14 @@ pub async fn manifests(client: &Client, args: &args::Export) -> Result<Vec<Value
     let chain = read(&site, &args.flow_id).await?;
     let cluster = &reach.cx.cluster;
     let name = args.name.clone().unwrap_or_else(|| name_of(&chain.flow));
-    let base = owner(&cluster.list::<StripeBaseConnection>(namespace).await?, Role::Connection, &chain.base);
+    let base =
+        owner(&cluster.list::<StripeBaseConnection>(namespace).await?.all()?, Role::Connection, &chain.base);
     let source = owner(
-        &cluster.list::<StripeSourceConnection>(namespace).await?,
+        &cluster.list::<StripeSourceConnection>(namespace).await?.all()?,
         Role::SourceConnection,
         &chain.source.meta.id,
     );
-    let mappings = cluster.list::<IngestionMapping>(namespace).await?;
+    let mappings = cluster.list::<IngestionMapping>(namespace).await?.all()?;
     let mapping = owner(&mappings, Role::MappingSet, &chain.set.id);
     let base_name = base.as_ref().unwrap_or(&name);
     let source_name = source.as_ref().unwrap_or(&name);

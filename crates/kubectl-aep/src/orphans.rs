@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use aep_operator::api::role::Role;
 use aep_operator::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection};
+use aep_operator::cluster::read::Found;
 use aep_operator::controller::adoption;
 use aep_operator::controller::managed::Managed;
 use aep_operator::controller::site::{self, Site};
@@ -49,8 +50,9 @@ struct Living {
 }
 
 impl Living {
-    fn add<K: Managed>(&mut self, objects: &[K]) {
-        for object in objects {
+    fn add<K: Managed>(&mut self, found: &Found<K>) {
+        self.uids.extend(found.unparsed.iter().filter_map(ResourceExt::uid));
+        for object in &found.objects {
             let uid = object.uid().unwrap_or_default();
             let external = object.status().map(|status| K::common(status).external.as_slice());
             for external in external.unwrap_or_default() {
@@ -74,14 +76,14 @@ pub async fn find(client: Client, args: &args::Orphans) -> Result<Vec<Orphan>> {
     let reach = Reach::new(client.clone(), &args.reach).await?;
     let namespace = scope(&client, &args.view);
     let cluster = &reach.cx.cluster;
-    let bases: Vec<StripeBaseConnection> = cluster.list_everywhere(namespace).await?;
+    let bases: Found<StripeBaseConnection> = cluster.list_everywhere(namespace).await?;
     let mut living = Living::default();
     living.add(&bases);
     living.add(&cluster.list_everywhere::<StripeSourceConnection>(namespace).await?);
     living.add(&cluster.list_everywhere::<IngestionMapping>(namespace).await?);
     living.add(&cluster.list_everywhere::<IngestionFlow>(namespace).await?);
     let mut orphans = Vec::new();
-    for site in sites(&reach, &client, &bases, args).await? {
+    for site in sites(&reach, &client, &bases.objects, args).await? {
         for object in everything(&site).await? {
             let marker = object.marker().filter(|marker| {
                 marker.owner.cluster == reach.cx.settings.cluster_id
@@ -182,6 +184,10 @@ mod tests {
         .expect("a mapping")
     }
 
+    fn found(mapping: IngestionMapping) -> Found<IngestionMapping> {
+        Found { objects: vec![mapping], unparsed: Vec::new() }
+    }
+
     fn marker(uid: &str, role: &str) -> Marker {
         format!("[aep-operator/v1 {uid}/{role}/1 dev c/shop/charges]").parse().expect("a marker")
     }
@@ -189,7 +195,7 @@ mod tests {
     #[test]
     fn what_a_living_object_holds_or_may_be_about_to_hold_is_no_orphan() {
         let mut living = Living::default();
-        living.add(&[mapping("set-1")]);
+        living.add(&found(mapping("set-1")));
         assert!(living.owns(&marker("u-1", "mapping-set"), "set-1"));
         assert!(living.owns(&marker("u-1", "schema"), "made-just-now"), "status may not name it yet");
         assert!(
@@ -199,9 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn what_belongs_to_an_object_that_cannot_be_read_is_no_orphan() {
+        let unparsed = json!({ "apiVersion": "v", "kind": "K", "metadata": { "uid": "u-2" } });
+        let unparsed = vec![serde_json::from_value(unparsed).expect("metadata")];
+        let mut living = Living::default();
+        living.add(&Found::<IngestionMapping> { objects: Vec::new(), unparsed });
+        assert!(living.owns(&marker("u-2", "mapping-set"), "set-1"));
+    }
+
+    #[test]
     fn what_a_deleted_object_left_and_a_second_mapping_set_are_orphans() {
         let mut living = Living::default();
-        living.add(&[mapping("set-1")]);
+        living.add(&found(mapping("set-1")));
         assert!(!living.owns(&marker("u-0", "schema"), "s"));
         assert!(!living.owns(&marker("u-1", "mapping-set"), "set-2"), "another one was recorded");
     }

@@ -7,7 +7,8 @@ use tracing::debug;
 
 use crate::api::role::Role;
 use crate::api::{IngestionFlow, IngestionMapping, StripeBaseConnection, StripeSourceConnection};
-use crate::cluster::Error;
+use crate::cluster::read::Found;
+use crate::cluster::{Error, Kind};
 use crate::controller::context::Context;
 use crate::controller::managed::Managed;
 use crate::controller::site::{self, Key, Site};
@@ -23,6 +24,8 @@ pub struct Fleet {
     pub mappings: Vec<IngestionMapping>,
     /// Flows.
     pub flows: Vec<IngestionFlow>,
+    /// UIDs of those that do not parse.
+    unparsed: HashSet<String>,
 }
 
 /// A namespace, and a name in it.
@@ -49,12 +52,22 @@ impl Fleet {
     pub async fn read(cx: &Context, namespaces: &[Option<String>]) -> Result<Self, Error> {
         let mut fleet = Self::default();
         for namespace in namespaces.iter().map(Option::as_deref) {
-            fleet.bases.extend(cx.cluster.list_everywhere(namespace).await?);
-            fleet.sources.extend(cx.cluster.list_everywhere(namespace).await?);
-            fleet.mappings.extend(cx.cluster.list_everywhere(namespace).await?);
-            fleet.flows.extend(cx.cluster.list_everywhere(namespace).await?);
+            let bases = fleet.parsed(cx.cluster.list_everywhere(namespace).await?);
+            fleet.bases.extend(bases);
+            let sources = fleet.parsed(cx.cluster.list_everywhere(namespace).await?);
+            fleet.sources.extend(sources);
+            let mappings = fleet.parsed(cx.cluster.list_everywhere(namespace).await?);
+            fleet.mappings.extend(mappings);
+            let flows = fleet.parsed(cx.cluster.list_everywhere(namespace).await?);
+            fleet.flows.extend(flows);
         }
         Ok(fleet)
+    }
+
+    /// Those that can be looked after. Of the others it is known that they live.
+    fn parsed<K: Kind>(&mut self, found: Found<K>) -> Vec<K> {
+        self.unparsed.extend(found.unparsed.iter().filter_map(ResourceExt::uid));
+        found.objects
     }
 
     /// One site per organisation, sandbox and client, and which custom resources live there. Adobe is not asked.
@@ -113,7 +126,7 @@ impl Fleet {
             .chain(self.sources.iter().map(ResourceExt::uid))
             .chain(self.mappings.iter().map(ResourceExt::uid))
             .chain(self.flows.iter().map(ResourceExt::uid));
-        all.flatten().collect()
+        all.flatten().chain(self.unparsed.iter().cloned()).collect()
     }
 }
 

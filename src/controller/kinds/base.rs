@@ -13,6 +13,7 @@ use crate::api::condition::{ConditionType, Reason};
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 use crate::api::{StripeBaseConnection, StripeBaseConnectionStatus, StripeSourceConnection};
+use crate::cluster::read::Found;
 use crate::controller::adoption::{Named, lines};
 use crate::controller::context::Context;
 use crate::controller::hash;
@@ -78,7 +79,7 @@ impl Managed for StripeBaseConnection {
 
     async fn dependents(&self, cx: &Context) -> Result<Vec<String>, Obstacle> {
         let namespace = self.namespace().unwrap_or_default();
-        let sources: Vec<StripeSourceConnection> =
+        let sources: Found<StripeSourceConnection> =
             cx.cluster.list_by_field(&namespace, "spec.baseConnectionRef.name", &self.name_any()).await?;
         Ok(holding(sources).collect())
     }

@@ -1,5 +1,6 @@
 //! What a flow checks before it writes: no second flow on its source, and a dataset of the mapping's schema.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::mapping_checks::schema_ref;
@@ -8,6 +9,7 @@ use crate::aep::model;
 use crate::api::IngestionFlow;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
+use crate::cluster::read::Found;
 use crate::controller::context::Context;
 use crate::controller::pass::read_intent;
 use crate::controller::site::Site;
@@ -18,20 +20,25 @@ use crate::domain::outcome::{Class, Obstacle};
 pub(super) async fn refuse_second_flow(cx: &Context, flow: &IngestionFlow) -> Result<(), Obstacle> {
     let source = &flow.spec.source_connection_ref.name;
     let namespace = flow.namespace().unwrap_or_default();
-    let flows: Vec<IngestionFlow> =
+    let flows: Found<IngestionFlow> =
         cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", source).await?;
-    let age = |flow: &IngestionFlow| (flow.creation_timestamp().map(|time| time.0), flow.uid());
-    let own = age(flow);
-    let others = flows.iter().filter(|other| other.uid() != flow.uid());
-    // One that reads the source already has it, whatever its age.
-    match others.filter(|other| age(other) < own || exists(*other, Role::Flow)).min_by_key(|other| age(other))
-    {
+    let is_new = !exists(flow, Role::Flow);
+    // One that reads the source already has it, whatever its age; one that does not parse may read it.
+    let parsed = flows.objects.iter().map(|other| (&other.metadata, exists(other, Role::Flow)));
+    let unparsed = flows.unparsed.iter().map(|other| (&other.metadata, is_new));
+    let age = |meta: &ObjectMeta| (meta.creation_timestamp.as_ref().map(|time| time.0), meta.uid.clone());
+    let own = age(&flow.metadata);
+    let first = (parsed.chain(unparsed))
+        .filter(|(other, has_it)| other.uid != flow.metadata.uid && (*has_it || age(other) < own))
+        .map(|(other, _)| other)
+        .min_by_key(|other| age(other));
+    match first {
         Some(first) => Err(Obstacle::new(
             Class::Invalid,
             Reason::SourceInUse,
             format!(
                 "spec.sourceConnectionRef: IngestionFlow {} already reads StripeSourceConnection {source}, and Adobe asks for one dataflow per source connection: give IngestionFlow {} a source connection of its own",
-                first.name_any(),
+                first.name.as_deref().unwrap_or_default(),
                 flow.name_any()
             ),
         )),

@@ -16,6 +16,7 @@ use crate::api::role::Role;
 use crate::api::source_connection::ResourcePath;
 use crate::api::status::{ExternalObject, MAX_FAILURES, MAX_TEXT, MAX_WORD, bounded};
 use crate::api::{IngestionFlow, IngestionMapping, IngestionMappingStatus, StripeSourceConnection};
+use crate::cluster::read::Found;
 use crate::controller::adoption::Named;
 use crate::controller::context::Context;
 use crate::controller::loss::gone;
@@ -180,7 +181,7 @@ impl Managed for IngestionMapping {
     }
 
     async fn dependents(&self, cx: &Context) -> Result<Vec<String>, Obstacle> {
-        let flows: Vec<IngestionFlow> = cx
+        let flows: Found<IngestionFlow> = cx
             .cluster
             .list_by_field(&self.namespace().unwrap_or_default(), "spec.mappingRef.name", &self.name_any())
             .await?;

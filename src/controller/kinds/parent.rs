@@ -6,7 +6,9 @@ use crate::api::condition::{ConditionStatus, ConditionType, Reason, find};
 use crate::api::role::Role;
 use crate::api::status::ExternalObject;
 use crate::api::{IngestionMapping, StripeBaseConnection, StripeSourceConnection};
-use crate::cluster::read::describe;
+use crate::cluster::Error;
+use crate::cluster::claim::is_claimed;
+use crate::cluster::read::{Found, describe};
 use crate::controller::context::Context;
 use crate::controller::managed::Managed;
 use crate::controller::site::{self, Site};
@@ -31,7 +33,15 @@ pub(super) async fn read<P: Managed>(
     child_exists: bool,
 ) -> Result<Parent<P>, Obstacle> {
     let kind = P::kind(&());
-    let parent: P = cx.cluster.get_opt(namespace, name).await?.ok_or_else(|| {
+    let found = cx.cluster.get_opt(namespace, name).await.map_err(|error| match error {
+        Error::Unparsed(why) => Obstacle::new(
+            Class::Unavailable,
+            Reason::ReferenceNotReady,
+            format!("{field}: {kind} {name} cannot be read: {why}: see its conditions"),
+        ),
+        error => error.into(),
+    })?;
+    let parent: P = found.ok_or_else(|| {
         Obstacle::blocked(Reason::ReferenceNotFound, format!("{field}: {kind} {name} does not exist in namespace {namespace}: create it, or correct the name"))
     })?;
     if parent.meta().deletion_timestamp.is_some() && !child_exists {
@@ -155,11 +165,10 @@ pub(super) async fn reach_by_base(cx: &Context, namespace: &str, base: &str) -> 
 }
 
 /// Names of the dependents that hold a deletion: those that carry our finalizer.
-pub(super) fn holding<D: Managed>(dependents: Vec<D>) -> impl Iterator<Item = String> {
-    dependents
-        .into_iter()
-        .filter(|dependent| crate::cluster::claim::is_claimed(dependent))
-        .map(|dependent| describe(&dependent))
+pub(super) fn holding<D: Managed>(dependents: Found<D>) -> impl Iterator<Item = String> {
+    let parsed = dependents.objects.into_iter().filter(is_claimed).map(|dependent| describe(&dependent));
+    let unparsed = dependents.unparsed.into_iter().filter(is_claimed).map(|dependent| describe(&dependent));
+    parsed.chain(unparsed)
 }
 
 /// The `$id` and version of a mapping's schema, and the mapping set, as its status tells.

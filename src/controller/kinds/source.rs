@@ -13,6 +13,7 @@ use crate::api::role::Role;
 use crate::api::source_connection::ExploredSchema;
 use crate::api::status::ExternalObject;
 use crate::api::{IngestionFlow, IngestionMapping, StripeSourceConnection, StripeSourceConnectionStatus};
+use crate::cluster::read::Found;
 use crate::controller::adoption::Named;
 use crate::controller::context::Context;
 use crate::controller::described;
@@ -71,16 +72,19 @@ impl Managed for StripeSourceConnection {
 
     async fn dependents(&self, cx: &Context) -> Result<Vec<String>, Obstacle> {
         let (namespace, name) = (self.namespace().unwrap_or_default(), self.name_any());
-        let mappings: Vec<IngestionMapping> =
+        let mappings: Found<IngestionMapping> =
             cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", &name).await?;
         let own: Vec<&ExternalObject> =
             self.status.iter().flat_map(|status| &status.common.external).collect();
-        let mut flows: Vec<IngestionFlow> = cx.cluster.list(&namespace).await?;
+        let mut flows: Found<IngestionFlow> =
+            cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", &name).await?;
         // A flow that is being replaced reads its former source until the new flow is up, whatever its spec says.
-        flows.retain(|flow| {
-            flow.spec.source_connection_ref.name == name
-                || own.iter().any(|own| flow_replace::reads(flow, &own.id))
-        });
+        let elsewhere =
+            cx.cluster.list::<IngestionFlow>(&namespace).await?.objects.into_iter().filter(|flow| {
+                flow.spec.source_connection_ref.name != name
+                    && own.iter().any(|own| flow_replace::reads(flow, &own.id))
+            });
+        flows.objects.extend(elsewhere);
         Ok(holding(flows).chain(holding(mappings)).collect())
     }
 
@@ -117,8 +121,9 @@ impl Managed for StripeSourceConnection {
     }
 
     async fn is_in_use(&self, cx: &Context, id: &str) -> Result<bool, Obstacle> {
-        let flows: Vec<IngestionFlow> = cx.cluster.list(&self.namespace().unwrap_or_default()).await?;
-        Ok(flows.iter().any(|flow| flow_replace::reads(flow, id)))
+        let flows: Found<IngestionFlow> = cx.cluster.list(&self.namespace().unwrap_or_default()).await?;
+        // What one that does not parse reads is not known.
+        Ok(!flows.unparsed.is_empty() || flows.objects.iter().any(|flow| flow_replace::reads(flow, id)))
     }
 
     fn refuse_unfit(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle> {

@@ -25,3 +25,4 @@ mod rotation;
 mod runs;
 mod tenants;
 mod traces;
+mod unparsed;

@@ -25,6 +25,7 @@ pub fn start_operator(
     name.clone_into(&mut options.name);
     options.args.clone_from(&settings.operator);
     options.args.extend(["--watch-namespaces".to_owned(), watched.to_owned()]);
+    options.args.extend(["--instance".to_owned(), format!("{name}-{:08x}", rand::random::<u32>())]);
     if settings.elect {
         options.args.push("--leader-elect".to_owned());
         options.args.extend(["--lease-name", name, "--lease-namespace", lease_namespace].map(str::to_owned));

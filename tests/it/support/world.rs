@@ -179,6 +179,12 @@ impl World {
         Ok(())
     }
 
+    /// Changes an object's status by a merge patch.
+    pub async fn merge_status(&self, kind: &str, name: &str, patch: &Value) -> Result<()> {
+        self.api(kind).patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
     /// An object as JSON.
     pub async fn get(&self, kind: &str, name: &str) -> Result<Option<Value>> {
         Ok(self.api(kind).get_opt(name).await?.map(serde_json::to_value).transpose()?)
