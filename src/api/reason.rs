@@ -58,9 +58,6 @@ reasons! {
     Available:
         "The object is usable, and the present generation is applied upstream.",
         "Nothing to do.";
-    Applied:
-        "The last change of the spec was applied upstream.",
-        "Nothing to do.";
     InSync:
         "At the last check upstream was as the spec says.",
         "Nothing to do.";
@@ -81,9 +78,6 @@ reasons! {
         "Wait, or stop the run in the Platform UI.";
 
     // Drift.
-    DriftDetected:
-        "Upstream differs from the spec in the fields that the message names, and is being corrected.",
-        "Wait; to keep the upstream change, write it into the spec.";
     DriftCorrected:
         "Upstream differed from the spec and was put back.",
         "Nothing to do; find out who changes the object by hand.";
@@ -210,8 +204,8 @@ reasons! {
          so this is a hint only.",
         "Check the spelling; a field that is rare in your data is fine.";
     ExploreEmpty:
-        "Adobe's explore call gave no fields for the source.",
-        "Check the Stripe key's right to read the resource; an account without records has none to show.";
+        "Adobe's explore call gave no field of the source. The flow is set up all the same, and the call is made again later.",
+        "Check the Stripe key's right to read the resource; an account without records has no field to show.";
     SchemaTitleTaken:
         "Another resource of Schema Registry has the title already; the message holds its $id.",
         "Take it over with targetSchema.managed.adopt, or choose another title in another IngestionMapping.";
@@ -261,13 +255,6 @@ reasons! {
         "An upstream object without a marker looks like one that a lost answer left behind; the message \
          names it.",
         "If it is, take it over with adopt; if it is not, rename or delete it.";
-    MarkerMissing:
-        "The upstream object lost its marker by hand and is not certainly this object's own.",
-        "Put the marker back, or take the object over with adopt.";
-    CopyFound:
-        "An upstream object carries this object's marker but belongs to another sandbox, so it is a copy \
-         and ignored.",
-        "Remove the marker from the copy.";
     ApprovalRequired:
         "An action waits for approval; status.pending shows it.",
         "Approve it: set the annotation ingestion.aep-operator.io/approve to status.pending.digest; or \
@@ -416,6 +403,27 @@ mod tests {
             assert_eq!(Reason::parse(reason.as_str()), Some(*reason));
         }
         assert_eq!(Reason::parse("pending"), None);
+    }
+
+    #[test]
+    fn every_reason_is_given_by_some_code() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let (mut folders, mut text) = (vec![root], String::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    text.push_str(&std::fs::read_to_string(path).unwrap());
+                }
+            }
+        }
+        let given: BTreeSet<&str> = (text.split("Reason::").skip(1))
+            .map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default())
+            .collect();
+        let never: Vec<_> = Reason::ALL.iter().filter(|reason| !given.contains(reason.as_str())).collect();
+        assert!(never.is_empty(), "the list promises these and nothing gives them: {never:?}");
     }
 
     #[test]

@@ -11,8 +11,9 @@ use super::site::Site;
 use super::upstream::{self, Object};
 use crate::api::condition::Reason;
 use crate::api::role::Role;
-use crate::domain::lookup::{Sighting, Wanted, judge};
-use crate::domain::marker::Marker;
+use crate::cluster::events::Severity;
+use crate::domain::lookup::{Candidate, Sighting, Wanted, judge};
+use crate::domain::marker::{Marker, Relation};
 use crate::domain::outcome::{Class, Obstacle};
 use crate::domain::plan::{Contest, Standing};
 
@@ -68,6 +69,13 @@ impl<K: Managed> Pass<'_, K> {
         };
         let sighting = judge(&candidates, &wanted);
         debug!(kind = %K::kind(&()), name = %self.object.name_any(), %role, candidates = candidates.len(), ?sighting, "looked up");
+        if let Sighting::Ours(id) = &sighting
+            && !self.is_deleting()
+            && candidates.iter().any(|candidate| candidate.id == *id && is_of_predecessor(candidate, &marker))
+        {
+            let note = format!("took up the {role} {id}, which a deleted object of this name had left");
+            self.events.push((Severity::Normal, Reason::Reattached, note));
+        }
         let grace = self.cx.memory.remaining_grace(&self.uid, role, self.cx.settings.lookup_grace);
         let doubtful = self.doubtful.contains(&role);
         let standing = match sighting {
@@ -121,6 +129,10 @@ impl<K: Managed> Pass<'_, K> {
         self.objects.insert(role, object);
         Ok(self.objects.get(&role))
     }
+}
+
+fn is_of_predecessor(candidate: &Candidate, marker: &Marker) -> bool {
+    candidate.marker.as_ref().is_some_and(|found| found.relation(marker) == Relation::Predecessor)
 }
 
 /// What a contest over a role's object of that name means to the user.

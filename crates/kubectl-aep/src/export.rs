@@ -13,7 +13,7 @@ use aep_operator::api::{
 };
 use aep_operator::controller::managed::Managed;
 use aep_operator::controller::site::Site;
-use aep_operator::domain::mapping::{fill_tenant, leaf_type, preflight, rows};
+use aep_operator::domain::mapping::{Misfit, fill_tenant, leaf_type, preflight, rows};
 use aep_operator::domain::marker::Marker;
 use anyhow::{Context as _, Result, bail, ensure};
 use kube::api::{DynamicObject, Patch, PatchParams};
@@ -249,7 +249,7 @@ fn declare_types(spec: &mut Value, chain: &Chain) -> Result<()> {
     let resource = ResourcePath::deserialize(&chain.source.params["resourcePath"])
         .context("the source connection reads a resource that is not served")?;
     let rows = rows(&IngestionMappingSpec::deserialize(&*spec)?, resource)?;
-    for failure in preflight(&fill_tenant(rows, &chain.tenant)?, &chain.schema.raw) {
+    for Misfit { failure, .. } in preflight(&fill_tenant(rows, &chain.tenant)?, &chain.schema.raw) {
         let at = chain.set.rows.iter().position(|row| row.destination == failure.destination);
         let declared = leaf_type(&failure.destination, &chain.schema.raw);
         if let (Some(at), Some(declared)) = (at, declared) {

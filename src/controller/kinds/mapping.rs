@@ -364,7 +364,14 @@ impl Managed for IngestionMapping {
             "Data Prep validated the rows, and every destination exists in the target schema",
         ));
         let unseen = unseen_sources(&shape.desired.rows, &shape.refs.explored);
-        report.conditions.push(if unseen.is_empty() {
+        report.conditions.push(if shape.refs.explored.is_empty() {
+            Finding::new(
+                ConditionType::SourceFieldsSeen,
+                None,
+                Reason::ExploreEmpty,
+                "explore, which infers from live records, has shown no field yet",
+            )
+        } else if unseen.is_empty() {
             Finding::new(
                 ConditionType::SourceFieldsSeen,
                 Some(true),

@@ -89,9 +89,11 @@ pub(super) async fn check_rows(shape: &Shape<'_, IngestionMapping>, schema_id: &
     let schema = session.get_schema_full(schema_id).await?.ok_or_else(|| {
         Obstacle::invalid(Reason::SchemaNotFound, format!("spec.targetSchema: schema {schema_id} does not exist in sandbox {}: create it there, or correct the id", shape.site().sandbox))
     })?;
-    let failures = preflight(&shape.desired.rows, &schema.raw);
+    let misfits = preflight(&shape.desired.rows, &schema.raw);
+    let kind = misfits.first().map_or(Reason::DestinationMissing, |misfit| misfit.kind);
+    let failures: Vec<RowFailure> = misfits.into_iter().map(|misfit| misfit.failure).collect();
     wait_until_visible(shape, &failures)?;
-    refuse(failures, Reason::DestinationMissing, "the target schema does not fit these rows")?;
+    refuse(failures, kind, "the target schema does not fit these rows")?;
     let set = shape.desired.mapping_set(IngestionMapping::set_name(shape, None), schema_id);
     let failures = session.validate_mapping_set(&set).await?.into_iter().map(|failure| RowFailure {
         source: failure.source,
@@ -133,6 +135,9 @@ pub(super) fn invalid_rows(problem: &InvalidRows) -> Obstacle {
             | Problem::ExcludeMatchesNothing { .. }
             | Problem::ExcludeWithoutEffect { .. },
         ) => Reason::BuiltinMismatch,
+        Some(Problem::NoType { .. }) => Reason::TypeUnknown,
+        Some(Problem::SameDestination { .. }) => Reason::DuplicateDestination,
+        Some(Problem::ClassFieldMissing { .. }) => Reason::RequiredFieldUnmapped,
         Some(problem) if problem.is_about_identities() => Reason::IdentityInvalid,
         _ => Reason::InvalidSpec,
     };

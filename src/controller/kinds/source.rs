@@ -23,7 +23,7 @@ use crate::controller::site::Site;
 use crate::controller::upstream::{self, Object};
 use crate::domain::drift::Drift;
 use crate::domain::mapping::explored_fields;
-use crate::domain::outcome::{Class, Obstacle};
+use crate::domain::outcome::Obstacle;
 
 /// What a source connection refers to.
 pub struct Refs {
@@ -173,9 +173,11 @@ impl Managed for StripeSourceConnection {
         }
         let tree = shape.site().session.explore(&shape.desired.base_id, shape.desired.resource_path).await?;
         let fields = explored_fields(&tree);
-        if fields.is_empty() {
-            return Err(Obstacle::new(
-                Class::Blocked,
+        // What has no record yet may be ingested all the same. It is asked again when the object is looked at next.
+        if !fields.is_empty() {
+            report.status.explored = Some(ExploredSchema { hash: hash::of(&fields), fields });
+        } else if shape.created.contains(&Role::SourceConnection) {
+            report.warnings.push((
                 Reason::ExploreEmpty,
                 format!(
                     "explore shows no field of {}: the Stripe account has no such record yet, or the key may not read it",
@@ -183,7 +185,6 @@ impl Managed for StripeSourceConnection {
                 ),
             ));
         }
-        report.status.explored = Some(ExploredSchema { hash: hash::of(&fields), fields });
         Ok(())
     }
 }

@@ -15,12 +15,14 @@ use super::row::Row;
 pub const EXPLORED_PATHS: usize = 2_000;
 
 /// Type of each path below the root of an explore answer: `data.id` is a `string`. Lists are followed as `data.lines[*].id`; a
-/// field that was null in every row is `unknown`. At most [`EXPLORED_PATHS`], the same ones whatever the order of the answer.
+/// field that was null in every row is `unknown`. At most [`EXPLORED_PATHS`], the same ones whatever the order of the answer. Empty
+/// when nothing but objects and lists is there, as for an account without records.
 pub fn explored_fields(tree: &Value) -> BTreeMap<String, String> {
     let root = tree.get("schema").filter(|schema| schema.is_object()).unwrap_or(tree);
     let mut fields = BTreeMap::new();
     collect(root, "", &mut fields);
-    fields
+    let has_values = fields.values().any(|kind| !matches!(kind.as_str(), "object" | "array"));
+    if has_values { fields } else { BTreeMap::new() }
 }
 
 fn collect(node: &Value, path: &str, fields: &mut BTreeMap<String, String>) {

@@ -28,7 +28,7 @@ pub use identity::{
     identity_fields,
 };
 pub use invalid::{InvalidRows, Problem};
-pub use preflight::{leaf_type, preflight};
+pub use preflight::{Misfit, leaf_type, preflight};
 pub use row::{Row, fill_tenant, rows};
 pub use shape::Shape;
 pub use title::humanised;

@@ -4,25 +4,36 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::api::condition::Reason;
 use crate::api::mapping::{RowFailure, XdmType};
 
 use super::path::{ancestors, any_index, escaped, segments};
 use super::row::Row;
 use super::shape::{SchemaType, Shape, declared_name, schema_type, with_article};
 
+/// A row and a schema that do not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// In which way: [`Reason::DestinationMissing`], [`Reason::TypeMismatch`] or [`Reason::RequiredFieldUnmapped`].
+    pub kind: Reason,
+    /// The row, and what to change.
+    pub failure: RowFailure,
+}
+
+impl Misfit {
+    fn new(kind: Reason, source: &str, destination: &str, reason: String) -> Self {
+        let failure = RowFailure { source: source.to_owned(), destination: destination.to_owned(), reason };
+        Self { kind, failure }
+    }
+}
+
 /// The rows that cannot work with this schema, and the required fields that no row fills (with an empty source). Rows have the
 /// tenant filled in. Sorted by destination; empty means passed.
-pub fn preflight(rows: &[Row], schema: &Value) -> Vec<RowFailure> {
-    let mut failures: Vec<RowFailure> = rows
-        .iter()
-        .filter_map(|row| {
-            let reason = row_reason(row, schema)?;
-            Some(failure(&row.source, &row.destination, reason))
-        })
-        .collect();
-    collect_unfilled(schema, "", &Filled::by(rows), &mut failures);
-    failures.sort_by(|a, b| a.destination.cmp(&b.destination));
-    failures
+pub fn preflight(rows: &[Row], schema: &Value) -> Vec<Misfit> {
+    let mut misfits: Vec<Misfit> = rows.iter().filter_map(|row| misfit(row, schema)).collect();
+    collect_unfilled(schema, "", &Filled::by(rows), &mut misfits);
+    misfits.sort_by(|a, b| a.failure.destination.cmp(&b.failure.destination));
+    misfits
 }
 
 /// The type of the single value that the schema has at a destination; `None` where it has none, or something else.
@@ -33,17 +44,13 @@ pub fn leaf_type(destination: &str, schema: &Value) -> Option<XdmType> {
     }
 }
 
-fn failure(source: &str, destination: &str, reason: String) -> RowFailure {
-    RowFailure { source: source.to_owned(), destination: destination.to_owned(), reason }
-}
-
 /// Why a row cannot work, if it cannot.
-fn row_reason(row: &Row, schema: &Value) -> Option<String> {
-    let field = match field_at(&row.destination, schema) {
-        Ok(field) => field,
-        Err(reason) => return Some(reason),
+fn misfit(row: &Row, schema: &Value) -> Option<Misfit> {
+    let (kind, reason) = match field_at(&row.destination, schema) {
+        Ok(field) => (Reason::TypeMismatch, shape_reason(row.shape.as_ref()?, field)?),
+        Err(reason) => (Reason::DestinationMissing, reason),
     };
-    shape_reason(row.shape.as_ref()?, field)
+    Some(Misfit::new(kind, &row.source, &row.destination, reason))
 }
 
 /// The field at a destination, or why there is none.
@@ -158,9 +165,9 @@ impl Filled {
 }
 
 /// Collects required fields without a row. Those of the root always count; those of an object only if some row fills it.
-fn collect_unfilled(object: &Value, path: &str, filled: &Filled, failures: &mut Vec<RowFailure>) {
+fn collect_unfilled(object: &Value, path: &str, filled: &Filled, misfits: &mut Vec<Misfit>) {
     if schema_type(object) == SchemaType::List {
-        return collect_unfilled(&object["items"], &format!("{path}[*]"), filled, failures);
+        return collect_unfilled(&object["items"], &format!("{path}[*]"), filled, misfits);
     }
     let Some(properties) = object["properties"].as_object() else { return };
     let required: Vec<&str> =
@@ -169,10 +176,10 @@ fn collect_unfilled(object: &Value, path: &str, filled: &Filled, failures: &mut 
         let key = escaped(name);
         let here = if path.is_empty() { key } else { format!("{path}.{key}") };
         if filled.covers(&here) {
-            collect_unfilled(field, &here, filled, failures);
+            collect_unfilled(field, &here, filled, misfits);
         } else if required.iter().any(|key| names_field(key, name)) {
             let reason = "the schema requires this field and no row fills it: add a row".into();
-            failures.push(failure("", &here, reason));
+            misfits.push(Misfit::new(Reason::RequiredFieldUnmapped, "", &here, reason));
         }
     }
 }

@@ -278,3 +278,20 @@ async fn a_flow_that_runs_once_does_not_read_a_second_time_into_the_same_dataset
     world.wait(Duration::from_hours(1)).await;
     assert_eq!(counts(&world), vec![1; history]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_deletion_kept_is_taken_up_again_by_a_later_apply_which_says_so() {
+    let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
+    delete_all(&world);
+    world.settle(&process).await;
+    assert_eq!(world.api.events("Reattached"), Vec::<String>::new());
+    // A mapping set is made anew: it is never deleted, so an old one may be anything.
+    let kept = ["field-group", "schema", "dataset"]
+        .map(|role| format!("the {role} {},", text(&world.upstream(role), "/summary/id")));
+    objects::chain("charges", "charges").iter().for_each(|object| world.api.apply(object));
+    world.settle(&process).await;
+    let notes = world.api.events("Reattached").join("; ");
+    for object in kept {
+        assert_eq!(notes.matches(object.as_str()).count(), 1, "{object}: {notes}");
+    }
+}

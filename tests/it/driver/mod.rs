@@ -20,6 +20,7 @@ mod harness;
 mod loss;
 mod lost;
 mod mapping;
+mod mistakes;
 mod on_demand;
 mod ports;
 mod profile;

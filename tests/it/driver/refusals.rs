@@ -112,7 +112,7 @@ pub(super) fn ready_message(world: &World, kind: &str, name: &str) -> (String, S
 }
 
 /// Rounds without an end: what waits for a person does so for ever.
-async fn rounds(world: &World, count: usize) {
+pub(super) async fn rounds(world: &World, count: usize) {
     let process = world.process("p", Plan::Live);
     for _ in 0..count {
         for kind in KINDS {

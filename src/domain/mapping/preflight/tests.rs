@@ -48,7 +48,11 @@ fn schema() -> Value {
 fn failures(mut rows: Vec<Row>) -> Vec<String> {
     rows.push(leaf("_id", XdmType::String));
     let failures = preflight(&rows, &schema());
-    failures.into_iter().map(|failure| format!("{}: {}", failure.destination, failure.reason)).collect()
+    failures
+        .into_iter()
+        .map(|misfit| misfit.failure)
+        .map(|failure| format!("{}: {}", failure.destination, failure.reason))
+        .collect()
 }
 
 fn only_failure(row: Row) -> String {
@@ -124,8 +128,10 @@ fn lists_want_an_index_and_only_lists_do() {
 fn required_fields_need_rows() {
     let missing = preflight(&[leaf("_acme.paid", XdmType::Boolean)], &schema());
     assert_eq!(missing.len(), 1);
-    assert_eq!((missing[0].source.as_str(), missing[0].destination.as_str()), ("", "_id"));
-    assert!(missing[0].reason.ends_with("add a row"));
+    let Misfit { kind, failure } = &missing[0];
+    assert_eq!(*kind, Reason::RequiredFieldUnmapped);
+    assert_eq!((failure.source.as_str(), failure.destination.as_str()), ("", "_id"));
+    assert!(failure.reason.ends_with("add a row"));
 }
 
 #[test]
