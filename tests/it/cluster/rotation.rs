@@ -155,15 +155,19 @@ async fn another_key_of_the_secret_and_a_secret_made_anew_are_followed() -> Resu
     world.wait_ready(BASE, "eu").await?;
     let before = world.last_call().await?;
     let renamed = json!({ "spec": { "stripeCredentialsSecretRef": { "key": "next" } } });
+    let changed = Instant::now();
     world.merge(BASE, "eu", &renamed).await?;
     assert_eq!(writes(&until_patched(&world, before, 1).await?), TRIED_AND_APPLIED);
+    assert!(changed.elapsed() < Duration::from_secs(10), "another key: {:?}", changed.elapsed());
     world.wait_ready(BASE, "eu").await?;
 
     let before = world.last_call().await?;
     world.delete("Secret", "stripe").await?;
     world.wait_condition(BASE, "eu", "Ready", "False", "SecretMissing").await?;
+    let changed = Instant::now();
     world.apply(&secret("stripe", &[("next", "sk_test_anew")])).await?;
     assert_eq!(writes(&until_patched(&world, before, 1).await?), TRIED_AND_APPLIED);
+    assert!(changed.elapsed() < Duration::from_secs(10), "a Secret made anew: {:?}", changed.elapsed());
     world.wait_ready(BASE, "eu").await?;
     world.check_invariants().await
 }
@@ -182,6 +186,7 @@ async fn platform_credentials_are_followed_and_another_organisation_is_refused()
             &[("client-id", "sim-client"), ("client-secret", secret_text), ("org-id", org)],
         )
     };
+    let changed = Instant::now();
     world.apply(&with_secret(next, ORGANIZATION)).await?;
     world
         .until("a token for the new credential", async || {
@@ -189,6 +194,7 @@ async fn platform_credentials_are_followed_and_another_organisation_is_refused()
             Ok(calls.iter().any(|call| call.endpoint.starts_with("/ims/token")).then_some(()))
         })
         .await?;
+    assert!(changed.elapsed() < Duration::from_secs(10), "platform credentials: {:?}", changed.elapsed());
     // The former secret goes: whatever still used it would fail from here on.
     world
         .sim

@@ -213,14 +213,23 @@ async fn fields_of_others_survive_a_change() {
 
 #[tokio::test(start_paused = true)]
 async fn five_stale_etags_in_a_row_end_within_six_tries() {
-    let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
-    let on = json!({ "method": "PATCH", "endpoint": "/flows/{id}" });
-    world.fault(&json!({ "match": on, "times": 5, "action": { "status": { "status": 412 } } }));
-    world.api.apply(&with(flow(), "/displayName", json!("Renamed")));
-    world.settle(&process).await;
-    assert_eq!(world.upstream("flow")["doc"]["name"], "Renamed");
-    let tries = world.upstream_writes().iter().filter(|write| *write == "PATCH /flows/{id}").count();
-    assert_eq!(tries, 6);
+    let cases = [
+        (objects::base("charges"), "connection", "/connections/{id}"),
+        (source(), "source-connection", "/sourceConnections/{id}"),
+        (flow(), "target-connection", "/targetConnections/{id}"),
+        (flow(), "flow", "/flows/{id}"),
+    ];
+    for (object, role, endpoint) in cases {
+        let (world, process) = World::settled(&objects::chain("charges", "charges")).await;
+        let on = json!({ "method": "PATCH", "endpoint": endpoint });
+        world.fault(&json!({ "match": on, "times": 5, "action": { "status": { "status": 412 } } }));
+        world.api.apply(&with(object, "/displayName", json!("Renamed")));
+        world.settle(&process).await;
+        let name = text(&world.upstream(role), "/doc/name");
+        assert!(name.starts_with("Renamed"), "{role}: {name}");
+        let tries = world.count(&format!("PATCH {endpoint}"));
+        assert_eq!(tries, 6, "{role}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
