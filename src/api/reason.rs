@@ -414,8 +414,9 @@ mod tests {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
-                } else {
-                    text.push_str(&std::fs::read_to_string(path).unwrap());
+                } else if path.file_name().is_some_and(|name| name != "tests.rs") {
+                    let file = std::fs::read_to_string(path).unwrap();
+                    text.push_str(file.split("#[cfg(test)]").next().unwrap_or_default());
                 }
             }
         }

@@ -33,7 +33,6 @@ impl From<kube::Error> for Error {
             kube::Error::Api(status) if status.is_not_found() => Self::NotFound,
             kube::Error::Api(status) if status.is_forbidden() => Self::Denied(status.message),
             kube::Error::Api(status) if status.is_invalid() => Self::Invalid(status.message),
-            kube::Error::SerdeError(error) => Self::Unparsed(error.to_string()),
             other => Self::Unavailable(Box::new(other)),
         }
     }

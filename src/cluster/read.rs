@@ -7,7 +7,11 @@ use kube::core::{ApiResource, DeserializeGuard, PartialObjectMeta, PartialObject
 use kube::{Api, ResourceExt};
 
 use super::{Cluster, Error, Kind, within_deadline};
+use crate::api::status::bounded;
 use crate::api::{GROUP, all_crds};
+
+/// Most characters of what a parser says: it may repeat a value in full.
+pub const MAX_WHY: usize = 300;
 
 /// What is to be done about upstream objects while our CRDs change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +59,15 @@ impl<K: Kind> FromIterator<DeserializeGuard<K>> for Found<K> {
 impl Cluster {
     /// The object by name, or `None`.
     pub async fn get_opt<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<K>, Error> {
-        within_deadline(self.api::<K>(namespace).get_opt(name)).await
+        let api: Api<DeserializeGuard<K>> = self.api_in(Some(namespace));
+        match within_deadline(api.get_opt(name)).await? {
+            None => Ok(None),
+            Some(DeserializeGuard(Ok(object))) => Ok(Some(object)),
+            Some(DeserializeGuard(Err(invalid))) => {
+                let why = bounded(&invalid.error, MAX_WHY);
+                Err(Error::Unparsed(format!("{} {name} cannot be read: {why}", K::kind(&()))))
+            }
+        }
     }
 
     /// All objects of a kind in a namespace for which `field` (a selectable field) has the value.

@@ -22,7 +22,7 @@ impl From<cluster::Error> for Obstacle {
                 Self::bug(format!("the API server finds a write of the operator invalid: {message}"))
             }
             cluster::Error::Unparsed(why) => {
-                Self::invalid(Reason::Unparsable, format!("an object cannot be read: {why}"))
+                Self::new(Class::Unavailable, Reason::ReferenceNotReady, format!("{why}: see its conditions"))
             }
             cluster::Error::Deadline | cluster::Error::Unavailable(_) => Self::new(
                 Class::Unavailable,

@@ -68,9 +68,12 @@ pub(super) async fn review(
     let mut again: Option<Duration> = None;
     for secret in secrets {
         let name = secret.name_any();
-        let parsed = bases.objects.iter().filter(|base| base.uses_secret(&name)).map(|base| &base.metadata);
-        // One that does not parse may use any of them.
-        let users: Vec<_> = parsed.chain(bases.unparsed.iter().map(|base| &base.metadata)).collect();
+        let parsed = bases.objects.iter().filter(|base| base.uses_secret(&name));
+        let mut users: Vec<_> = parsed.map(|base| &base.metadata).collect();
+        // One that does not parse may use what nobody else does.
+        if users.is_empty() {
+            users.extend(bases.unparsed.iter().map(|base| &base.metadata));
+        }
         match held_for(cx, namespace, &secret, &users).await? {
             Some(rest) => again = Some(again.map_or(rest, |again| again.min(rest))),
             None if users.is_empty() || deletion_time(&secret).is_some() => {

@@ -15,7 +15,9 @@ use super::conditions::Conditions;
 use super::context::Context;
 use super::managed::Managed;
 use crate::api::condition::Reason;
+use crate::api::status::bounded;
 use crate::cluster::events::Severity;
+use crate::cluster::read::MAX_WHY;
 use crate::domain::outcome::Obstacle;
 
 /// The next pass over an object that is gone, which its event forgets.
@@ -30,19 +32,21 @@ pub(super) async fn refuse<K: Managed>(cx: &Context, meta: &ObjectMeta) -> Resul
     let Some(object) = found.filter(|object| object.metadata.uid == meta.uid) else {
         return Ok(Action::requeue(GONE));
     };
-    match parse::<K>(&object) {
-        Ok(()) => Ok(Action::requeue(MENDED)),
-        Err(why) => {
-            let obstacle = obstacle(&object.metadata, &why);
-            record::<K>(cx, &object, &obstacle).await?;
-            Err(obstacle)
-        }
-    }
+    let Err(why) = parse::<K>(&object) else { return Ok(Action::requeue(MENDED)) };
+    let obstacle = obstacle(&object.metadata, &why);
+    let status = judged(cx, &object, &obstacle);
+    record::<K>(cx, &object, &status, &obstacle).await?;
+    let mut written = object;
+    written.data["status"] = status;
+    // What could not be read was a condition, and has gone with it.
+    if parse::<K>(&written).is_ok() { Ok(Action::requeue(MENDED)) } else { Err(obstacle) }
 }
 
 fn parse<K: Managed>(object: &DynamicObject) -> Result<(), String> {
-    let value = serde_json::to_value(object).map_err(|error| error.to_string())?;
-    serde_path_to_error::deserialize::<_, K>(value).map(drop).map_err(|error| error.to_string())
+    let value = serde_json::to_value(object).map_err(|error| bounded(&error.to_string(), MAX_WHY))?;
+    serde_path_to_error::deserialize::<_, K>(value)
+        .map(drop)
+        .map_err(|error| bounded(&error.to_string(), MAX_WHY))
 }
 
 fn obstacle(meta: &ObjectMeta, why: &str) -> Obstacle {
@@ -56,25 +60,37 @@ fn obstacle(meta: &ObjectMeta, why: &str) -> Obstacle {
     )
 }
 
-/// Writes the conditions into status as it stands, what cannot be read included. The same again writes nothing.
-async fn record<K: Managed>(
-    cx: &Context,
-    object: &DynamicObject,
-    obstacle: &Obstacle,
-) -> Result<(), Obstacle> {
-    let held = object.data.get("status").filter(|status| status.is_object()).cloned();
-    let mut status = held.clone().unwrap_or_else(|| json!({}));
-    let mut list: Vec<Condition> = Deserialize::deserialize(&status["conditions"]).unwrap_or_default();
+/// Status as it stands, what cannot be read included, with the conditions that tell of it.
+fn judged(cx: &Context, object: &DynamicObject, obstacle: &Obstacle) -> Value {
+    let mut status = status_of(object).cloned().unwrap_or_else(|| json!({}));
+    let held = status["conditions"].as_array().cloned().unwrap_or_default();
+    let mut list: Vec<Condition> =
+        held.iter().filter_map(|condition| Condition::deserialize(condition).ok()).collect();
     let mut conditions =
         Conditions { list: &mut list, generation: object.metadata.generation, now: cx.now() };
     conditions.obstructed(obstacle, obstacle.effect(0));
     status["conditions"] = json!(list);
     status["observedGeneration"] = json!(object.metadata.generation);
-    if held.as_ref() == Some(&status) {
+    status
+}
+
+fn status_of(object: &DynamicObject) -> Option<&Value> {
+    object.data.get("status").filter(|status| status.is_object())
+}
+
+/// Writes status if it differs; an event tells of what is new.
+async fn record<K: Managed>(
+    cx: &Context,
+    object: &DynamicObject,
+    status: &Value,
+    obstacle: &Obstacle,
+) -> Result<(), Obstacle> {
+    let held = status_of(object);
+    if held == Some(status) {
         return Ok(());
     }
-    cx.cluster.write_raw_status::<K>(object, &status).await?;
-    if held.is_none_or(|held| says(&held) != says(&status)) {
+    cx.cluster.write_raw_status::<K>(object, status).await?;
+    if held.is_none_or(|held| says(held) != says(status)) {
         let object: PartialObjectMeta<K> = object.metadata.clone().into_response_partial();
         cx.cluster.publish(&object, Severity::Warning, obstacle.reason, &obstacle.message).await;
     }

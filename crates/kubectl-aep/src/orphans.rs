@@ -77,6 +77,12 @@ pub async fn find(client: Client, args: &args::Orphans) -> Result<Vec<Orphan>> {
     let namespace = scope(&client, &args.view);
     let cluster = &reach.cx.cluster;
     let bases: Found<StripeBaseConnection> = cluster.list_everywhere(namespace).await?;
+    for base in &bases.unparsed {
+        let (namespace, name) = (base.namespace().unwrap_or_default(), base.name_any());
+        anstream::eprintln!(
+            "warning: StripeBaseConnection {namespace}/{name} cannot be read, so nothing is seen with its credentials"
+        );
+    }
     let mut living = Living::default();
     living.add(&bases);
     living.add(&cluster.list_everywhere::<StripeSourceConnection>(namespace).await?);

@@ -9,6 +9,7 @@ use crate::aep::model;
 use crate::api::IngestionFlow;
 use crate::api::condition::Reason;
 use crate::api::role::Role;
+use crate::cluster::claim::is_claimed;
 use crate::cluster::read::Found;
 use crate::controller::context::Context;
 use crate::controller::pass::read_intent;
@@ -22,10 +23,9 @@ pub(super) async fn refuse_second_flow(cx: &Context, flow: &IngestionFlow) -> Re
     let namespace = flow.namespace().unwrap_or_default();
     let flows: Found<IngestionFlow> =
         cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", source).await?;
-    let is_new = !exists(flow, Role::Flow);
-    // One that reads the source already has it, whatever its age; one that does not parse may read it.
+    // One that reads the source already has it, whatever its age; one that is claimed and does not parse may read it.
     let parsed = flows.objects.iter().map(|other| (&other.metadata, exists(other, Role::Flow)));
-    let unparsed = flows.unparsed.iter().map(|other| (&other.metadata, is_new));
+    let unparsed = flows.unparsed.iter().map(|other| (&other.metadata, is_claimed(other)));
     let age = |meta: &ObjectMeta| (meta.creation_timestamp.as_ref().map(|time| time.0), meta.uid.clone());
     let own = age(&flow.metadata);
     let first = (parsed.chain(unparsed))

@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use super::flow::Desired;
 use super::flow_checks::{claimed_dataset, refuse_other_schema, refuse_second_flow};
 use super::flow_loss;
 use crate::aep::model;
-use crate::api::IngestionFlow;
 use crate::api::condition::Reason;
 use crate::api::flow::Frequency;
 use crate::api::policy::{Approval, History};
 use crate::api::role::Role;
+use crate::api::{INTENT, IngestionFlow};
 use crate::clock;
 use crate::controller::context::Context;
 use crate::controller::hash;
@@ -332,4 +333,9 @@ fn dataset_of(flow: &IngestionFlow, external: &External) -> Option<String> {
 pub(super) fn reads(flow: &IngestionFlow, source_id: &str) -> bool {
     let external = flow.status.as_ref().map(|status| status.common.external.as_slice()).unwrap_or_default();
     read_intent(flow).is_some_and(|intent| sources_in_use(external, &intent).iter().any(|id| id == source_id))
+}
+
+/// The same for a flow that does not parse: its claims name every source that a flow of it reads.
+pub(super) fn may_read(flow: &impl ResourceExt, source_id: &str) -> bool {
+    flow.annotations().get(INTENT).is_some_and(|intent| intent.contains(source_id))
 }

@@ -34,12 +34,8 @@ pub(super) async fn read<P: Managed>(
 ) -> Result<Parent<P>, Obstacle> {
     let kind = P::kind(&());
     let found = cx.cluster.get_opt(namespace, name).await.map_err(|error| match error {
-        Error::Unparsed(why) => Obstacle::new(
-            Class::Unavailable,
-            Reason::ReferenceNotReady,
-            format!("{field}: {kind} {name} cannot be read: {why}: see its conditions"),
-        ),
-        error => error.into(),
+        Error::Unparsed(why) => Error::Unparsed(format!("{field}: {why}")),
+        error => error,
     })?;
     let parent: P = found.ok_or_else(|| {
         Obstacle::blocked(Reason::ReferenceNotFound, format!("{field}: {kind} {name} does not exist in namespace {namespace}: create it, or correct the name"))

@@ -79,12 +79,17 @@ impl Managed for StripeSourceConnection {
         let mut flows: Found<IngestionFlow> =
             cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", &name).await?;
         // A flow that is being replaced reads its former source until the new flow is up, whatever its spec says.
-        let elsewhere =
-            cx.cluster.list::<IngestionFlow>(&namespace).await?.objects.into_iter().filter(|flow| {
-                flow.spec.source_connection_ref.name != name
-                    && own.iter().any(|own| flow_replace::reads(flow, &own.id))
-            });
-        flows.objects.extend(elsewhere);
+        let mut elsewhere: Found<IngestionFlow> = cx.cluster.list(&namespace).await?;
+        elsewhere.objects.retain(|flow| {
+            flow.spec.source_connection_ref.name != name
+                && own.iter().any(|own| flow_replace::reads(flow, &own.id))
+        });
+        elsewhere.unparsed.retain(|flow| {
+            flows.unparsed.iter().all(|known| known.uid() != flow.uid())
+                && own.iter().any(|own| flow_replace::may_read(flow, &own.id))
+        });
+        flows.objects.extend(elsewhere.objects);
+        flows.unparsed.extend(elsewhere.unparsed);
         Ok(holding(flows).chain(holding(mappings)).collect())
     }
 
@@ -122,8 +127,8 @@ impl Managed for StripeSourceConnection {
 
     async fn is_in_use(&self, cx: &Context, id: &str) -> Result<bool, Obstacle> {
         let flows: Found<IngestionFlow> = cx.cluster.list(&self.namespace().unwrap_or_default()).await?;
-        // What one that does not parse reads is not known.
-        Ok(!flows.unparsed.is_empty() || flows.objects.iter().any(|flow| flow_replace::reads(flow, id)))
+        let parsed = flows.objects.iter().any(|flow| flow_replace::reads(flow, id));
+        Ok(parsed || flows.unparsed.iter().any(|flow| flow_replace::may_read(flow, id)))
     }
 
     fn refuse_unfit(&self, shape: &Shape<'_, Self>, role: Role, object: &Object) -> Result<(), Obstacle> {
