@@ -41,7 +41,8 @@ async fn experience_events_are_ingested_into_profile() -> Result<()> {
     let [base, source, mapping, flow] = events("e");
     let incomplete = with(mapping.clone(), "/mappings", json!([class_rows()[0]]));
     world.apply_all([&base, &source, &incomplete, &flow]).await?;
-    let message = world.wait_condition("IngestionMapping", "e", "Ready", "False", "InvalidSpec").await?;
+    let message =
+        world.wait_condition("IngestionMapping", "e", "Ready", "False", "RequiredFieldUnmapped").await?;
     assert!(message.contains("timestamp"), "{message}");
     world.apply(&mapping).await?;
     world.wait_all_ready(4).await?;
