@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::adoption::refused;
@@ -74,15 +73,13 @@ impl<K: Managed> Pass<'_, K> {
             Err(cluster::Error::Denied(_)) => self.cx.cluster.list::<K>(&self.namespace()).await?,
             all => all?,
         };
-        let named = |rival: &ObjectMeta| {
-            let part = |part: &Option<String>| part.clone().unwrap_or_default();
-            format!("{} {}/{}", K::kind(&()), part(&rival.namespace), part(&rival.name))
-        };
-        let others = all.objects.iter().filter(|other| other.uid().as_deref() != Some(&self.uid));
-        let rival = others.into_iter().find(|other| has(*other, role, id) || claims(*other, role, id));
+        let mut others = all.objects.iter().filter(|other| other.uid().as_deref() != Some(&self.uid));
+        if let Some(rival) = others.find(|other| has(*other, role, id) || claims(*other, role, id)) {
+            return Ok(Some(named::<K>(rival)));
+        }
         // What the spec of one that does not parse says is not known: its claim counts.
-        let unparsed = || all.unparsed.iter().find(|other| claimed(*other, role) == Some(id.to_owned()));
-        Ok(rival.map(|rival| named(rival.meta())).or_else(|| unparsed().map(|rival| named(&rival.metadata))))
+        let unparsed = all.unparsed.iter().find(|other| claimed(*other, role).as_deref() == Some(id));
+        Ok(unparsed.map(named::<K>))
     }
 }
 
@@ -91,6 +88,10 @@ pub(super) fn taken(role: Role, id: &str, owner: &str) -> String {
     format!(
         "the {role} {id} belongs to {owner}: delete that object with deletionPolicy Retain first, or name another {role}"
     )
+}
+
+fn named<K: Kind>(object: &impl ResourceExt) -> String {
+    format!("{} {}/{}", K::kind(&()), object.namespace().unwrap_or_default(), object.name_any())
 }
 
 /// Whether status names an upstream object in that role.

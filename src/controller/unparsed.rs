@@ -27,8 +27,8 @@ const MENDED: Duration = Duration::from_secs(5);
 
 /// Reads the object again, and records why it cannot be read.
 pub(super) async fn refuse<K: Managed>(cx: &Context, meta: &ObjectMeta) -> Result<Action, Obstacle> {
-    let part = |part: &Option<String>| part.clone().unwrap_or_default();
-    let found = cx.cluster.get_raw::<K>(&part(&meta.namespace), &part(&meta.name)).await?;
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    let found = cx.cluster.get_raw::<K>(namespace, meta.name.as_deref().unwrap_or_default()).await?;
     let Some(object) = found.filter(|object| object.metadata.uid == meta.uid) else {
         return Ok(Action::requeue(GONE));
     };
@@ -43,10 +43,11 @@ pub(super) async fn refuse<K: Managed>(cx: &Context, meta: &ObjectMeta) -> Resul
 }
 
 fn parse<K: Managed>(object: &DynamicObject) -> Result<(), String> {
-    let value = serde_json::to_value(object).map_err(|error| bounded(&error.to_string(), MAX_WHY))?;
-    serde_path_to_error::deserialize::<_, K>(value)
-        .map(drop)
-        .map_err(|error| bounded(&error.to_string(), MAX_WHY))
+    let parsed = match serde_json::to_value(object) {
+        Ok(value) => serde_path_to_error::deserialize::<_, K>(value).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    parsed.map(drop).map_err(|why| bounded(&why, MAX_WHY))
 }
 
 fn obstacle(meta: &ObjectMeta, why: &str) -> Obstacle {

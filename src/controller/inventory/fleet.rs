@@ -52,22 +52,12 @@ impl Fleet {
     pub async fn read(cx: &Context, namespaces: &[Option<String>]) -> Result<Self, Error> {
         let mut fleet = Self::default();
         for namespace in namespaces.iter().map(Option::as_deref) {
-            let bases = fleet.parsed(cx.cluster.list_everywhere(namespace).await?);
-            fleet.bases.extend(bases);
-            let sources = fleet.parsed(cx.cluster.list_everywhere(namespace).await?);
-            fleet.sources.extend(sources);
-            let mappings = fleet.parsed(cx.cluster.list_everywhere(namespace).await?);
-            fleet.mappings.extend(mappings);
-            let flows = fleet.parsed(cx.cluster.list_everywhere(namespace).await?);
-            fleet.flows.extend(flows);
+            part(cx.cluster.list_everywhere(namespace).await?, &mut fleet.bases, &mut fleet.unparsed);
+            part(cx.cluster.list_everywhere(namespace).await?, &mut fleet.sources, &mut fleet.unparsed);
+            part(cx.cluster.list_everywhere(namespace).await?, &mut fleet.mappings, &mut fleet.unparsed);
+            part(cx.cluster.list_everywhere(namespace).await?, &mut fleet.flows, &mut fleet.unparsed);
         }
         Ok(fleet)
-    }
-
-    /// Those that can be looked after. Of the others it is known that they live.
-    fn parsed<K: Kind>(&mut self, found: Found<K>) -> Vec<K> {
-        self.unparsed.extend(found.unparsed.iter().filter_map(ResourceExt::uid));
-        found.objects
     }
 
     /// One site per organisation, sandbox and client, and which custom resources live there. Adobe is not asked.
@@ -128,6 +118,12 @@ impl Fleet {
             .chain(self.flows.iter().map(ResourceExt::uid));
         all.flatten().chain(self.unparsed.iter().cloned()).collect()
     }
+}
+
+/// Those that can be looked after, and the others, of which it is known that they live.
+fn part<K: Kind>(found: Found<K>, parsed: &mut Vec<K>, unparsed: &mut HashSet<String>) {
+    parsed.extend(found.objects);
+    unparsed.extend(found.unparsed.iter().filter_map(ResourceExt::uid));
 }
 
 fn name_of(object: &impl ResourceExt) -> Name {

@@ -76,20 +76,22 @@ impl Managed for StripeSourceConnection {
             cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", &name).await?;
         let own: Vec<&ExternalObject> =
             self.status.iter().flat_map(|status| &status.common.external).collect();
-        let mut flows: Found<IngestionFlow> =
-            cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", &name).await?;
+        let mut flows: Found<IngestionFlow> = cx.cluster.list(&namespace).await?;
         // A flow that is being replaced reads its former source until the new flow is up, whatever its spec says.
-        let mut elsewhere: Found<IngestionFlow> = cx.cluster.list(&namespace).await?;
-        elsewhere.objects.retain(|flow| {
-            flow.spec.source_connection_ref.name != name
-                && own.iter().any(|own| flow_replace::reads(flow, &own.id))
+        flows.objects.retain(|flow| {
+            flow.spec.source_connection_ref.name == name
+                || own.iter().any(|own| flow_replace::reads(flow, &own.id))
         });
-        elsewhere.unparsed.retain(|flow| {
-            flows.unparsed.iter().all(|known| known.uid() != flow.uid())
-                && own.iter().any(|own| flow_replace::may_read(flow, &own.id))
-        });
-        flows.objects.extend(elsewhere.objects);
-        flows.unparsed.extend(elsewhere.unparsed);
+        if !flows.unparsed.is_empty() {
+            // What one that does not parse refers to, the API server can tell.
+            let referring: Found<IngestionFlow> =
+                cx.cluster.list_by_field(&namespace, "spec.sourceConnectionRef.name", &name).await?;
+            let parsed = referring.objects.iter().map(ResourceExt::uid);
+            let referring: Vec<_> = parsed.chain(referring.unparsed.iter().map(ResourceExt::uid)).collect();
+            flows.unparsed.retain(|flow| {
+                referring.contains(&flow.uid()) || own.iter().any(|own| flow_replace::may_read(flow, &own.id))
+            });
+        }
         Ok(holding(flows).chain(holding(mappings)).collect())
     }
 

@@ -13,7 +13,6 @@ use crate::support::objects::ORGANIZATION;
 use crate::support::seen::Call;
 
 const BASE: &str = "StripeBaseConnection";
-const SYNC: &str = "ingestion.aep-operator.io/sync-requested-at";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_chains_at_once_keep_to_the_rate_that_is_set_and_to_few_calls() -> Result<()> {
@@ -65,7 +64,7 @@ async fn a_429_stops_its_whole_organisation_for_as_long_as_it_says_and_no_other(
         let calls = world
             .until("the organisation to be asked again", async || {
                 for name in ["dev", "prod", "other"] {
-                    world.annotate(BASE, name, SYNC, Some(&format!("{:08x}", rand::random::<u32>()))).await?;
+                    world.ask_for_check(BASE, name).await?;
                 }
                 let calls = world.calls(since).await?;
                 let limited = calls.iter().find(|call| call.status == 429).map(|call| call.real_ms);

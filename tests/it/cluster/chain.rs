@@ -92,12 +92,7 @@ async fn at_rest_nothing_is_written_and_only_inventory_pages_are_read() -> Resul
     world.apply_all(&chain("charges", "charges")).await?;
     world.wait_all_ready(4).await?;
     // The first run is noted once; then nothing happens for an hour of simulated time that does not pass.
-    world
-        .until("the first run to be noted", async || {
-            let flow = world.get("IngestionFlow", "charges").await?;
-            Ok(flow.filter(|flow| flow["status"]["lastRun"]["state"] == "success"))
-        })
-        .await?;
+    world.wait_success("charges").await?;
     world
         .until("an inventory pass that finds nothing new", async || {
             let before = world.last_call().await?;
@@ -137,12 +132,7 @@ async fn every_stripe_object_is_ingested_exactly_once_and_runs_appear_in_status(
     let world = World::start("rows").await?;
     world.apply_all(&chain("refunds", "refunds")).await?;
     world.wait_all_ready(4).await?;
-    let flow = world
-        .until("a finished run in status", async || {
-            let flow = world.get("IngestionFlow", "refunds").await?;
-            Ok(flow.filter(|flow| flow["status"]["lastRun"]["state"] == "success"))
-        })
-        .await?;
+    let flow = world.wait_success("refunds").await?;
     let dataset = external_id(&flow, "dataset")?;
     let rows = world.rows(&dataset).await?;
     assert!(!rows.is_empty(), "the first run backfills");

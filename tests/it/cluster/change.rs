@@ -65,11 +65,6 @@ async fn rows_and_schedule_reach_the_running_flow_and_runs_go_on() -> Result<()>
         .await?;
     assert!(calls.iter().all(|call| !call.is_creating_post()), "nothing is created");
     world.sim.advance(3 * 3600).await?;
-    world
-        .until("a run after the change", async || {
-            let flow = world.get("IngestionFlow", "r").await?.unwrap_or_default();
-            Ok((flow["status"]["lastRun"]["state"] == "success").then_some(()))
-        })
-        .await?;
+    world.wait_success("r").await?;
     world.check_invariants().await
 }

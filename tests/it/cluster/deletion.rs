@@ -86,12 +86,7 @@ async fn a_chain_that_is_deleted_and_applied_again_ingests_every_record_once() -
     let objects = chain("c", "charges");
     let run = async |world: &World| {
         world.wait_all_ready(4).await?;
-        world
-            .until("a finished run", async || {
-                let flow = world.get("IngestionFlow", "c").await?.unwrap_or_default();
-                Ok((flow["status"]["lastRun"]["state"] == "success").then_some(()))
-            })
-            .await
+        world.wait_success("c").await
     };
     world.apply_all(&objects).await?;
     run(&world).await?;

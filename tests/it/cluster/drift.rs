@@ -25,18 +25,9 @@ async fn at_rest(name: &str, chain: &[Value; 4]) -> Result<World> {
     let world = World::start(name).await?;
     world.apply_all(chain).await?;
     world.wait_all_ready(4).await?;
-    wait_for_success(&world).await?;
+    world.wait_success("d").await?;
     world.inventory_passes(2).await?;
     Ok(world)
-}
-
-async fn wait_for_success(world: &World) -> Result<()> {
-    world
-        .until("a success of the flow", async || {
-            let flow = world.get("IngestionFlow", "d").await?.unwrap_or_default();
-            Ok((flow["status"]["lastRun"]["state"] == "success").then_some(()))
-        })
-        .await
 }
 
 async fn delete_upstream(world: &World, kind: &str, role: &str) -> Result<String> {
@@ -185,7 +176,7 @@ async fn what_others_edit_or_delete_in_the_lake_is_mended_by_the_slow_rounds() -
     let person = Person::of(&world)?;
     world.apply_all(&[base, source, with(mapping, "/description", json!("ours")), flow]).await?;
     world.wait_all_ready(4).await?;
-    wait_for_success(&world).await?;
+    world.wait_success("d").await?;
     world.inventory_passes(2).await?;
     for (kind, role, member) in [
         ("IngestionMapping", "schema", "description"),

@@ -31,12 +31,7 @@ async fn a_disabled_flow_has_no_run_until_it_is_enabled() -> Result<()> {
     world.merge("IngestionFlow", "held", &json!({ "spec": { "enabled": true } })).await?;
     world.wait_ready("IngestionFlow", "held").await?;
     world.sim.advance(3600).await?;
-    world
-        .until("a run once it is enabled", async || {
-            let flow = world.get("IngestionFlow", "held").await?;
-            Ok(flow.filter(|flow| flow["status"]["lastRun"]["state"] == "success"))
-        })
-        .await?;
+    world.wait_success("held").await?;
     world.check_invariants().await
 }
 

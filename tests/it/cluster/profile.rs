@@ -4,15 +4,13 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::support::World;
-use crate::support::objects::{chain, with};
+use crate::support::objects::{EVENT_CLASS, chain, with};
 use crate::support::world::external_id;
-
-const EXPERIENCE_EVENT: &str = "https://ns.adobe.com/xdm/context/experienceevent";
 
 /// A chain of charges as Experience Events in Profile.
 fn events(name: &str) -> [Value; 4] {
     let [base, source, mapping, flow] = chain(name, "charges");
-    let mapping = with(mapping, "/targetSchema/managed/class", json!(EXPERIENCE_EVENT));
+    let mapping = with(mapping, "/targetSchema/managed/class", json!(EVENT_CLASS));
     let mapping = with(mapping, "/mappings", class_rows());
     let identity = json!([{ "destination": "_{TENANT_ID}.charges_data.id", "namespace": "StripeCharge", "primary": true }]);
     let mapping = with(mapping, "/targetSchema/managed/identities", identity);
@@ -61,12 +59,7 @@ async fn experience_events_are_ingested_into_profile() -> Result<()> {
     assert_eq!(world.get("IngestionMapping", "e").await?.unwrap_or_default()["status"]["profile"], true);
 
     world.sim.advance(3 * 3600).await?;
-    let object = world
-        .until("a successful run", async || {
-            let flow = world.get("IngestionFlow", "e").await?.unwrap_or_default();
-            Ok((flow["status"]["lastRun"]["state"] == "success").then_some(flow))
-        })
-        .await?;
+    let object = world.wait_success("e").await?;
     assert_eq!(object["status"]["lastRun"]["recordsFailed"].as_i64().unwrap_or_default(), 0, "{object}");
     let rows = world.rows(&external_id(&object, "dataset")?).await?;
     assert!(!rows.is_empty(), "events were ingested");

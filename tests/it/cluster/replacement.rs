@@ -28,17 +28,8 @@ async fn running(name: &str, policy: &Value, switches: &Value) -> Result<World> 
     world.apply_all(&sources).await?;
     world.wait_all_ready(5).await?;
     world.sim.advance(60).await?;
-    wait_for_success(&world).await?;
+    world.wait_success("f").await?;
     Ok(world)
-}
-
-async fn wait_for_success(world: &World) -> Result<()> {
-    world
-        .until("a success of the flow", async || {
-            let flow = world.get("IngestionFlow", "f").await?.unwrap_or_default();
-            Ok((flow["status"]["lastRun"]["state"] == "success").then_some(()))
-        })
-        .await
 }
 
 async fn pay(world: &World) -> Result<()> {

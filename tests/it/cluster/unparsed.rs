@@ -16,15 +16,9 @@ const NO_TIME: &str = "2026-01-01T00:00:00+99:00";
 async fn set_last_success(world: &World, time: &str) -> Result<()> {
     let patch = json!({ "status": { "lastSuccess": time } });
     world.merge_status(FLOW, "a", &patch).await?;
-    ask_for_check(world, FLOW, "a").await
-}
-
-/// Status wakes nobody.
-async fn ask_for_check(world: &World, kind: &str, name: &str) -> Result<()> {
-    let now = format!("{:08x}", rand::random::<u32>());
-    let ask =
-        json!({ "metadata": { "annotations": { "ingestion.aep-operator.io/sync-requested-at": now } } });
-    world.merge(kind, name, &ask).await
+    // Status wakes nobody.
+    world.ask_for_check(FLOW, "a").await?;
+    Ok(())
 }
 
 async fn events(world: &World) -> Result<usize> {
@@ -45,13 +39,8 @@ async fn what_cannot_be_read_says_so_keeps_what_it_has_and_holds_up_nobody_else(
     let world = World::start("unparsed").await?;
     world.apply_all(chain("a", "refunds").iter().chain(&chain("b", "prices"))).await?;
     world.wait_all_ready(8).await?;
-    world
-        .until("a run of the flow, so that status rests", async || {
-            let flow = world.get(FLOW, "a").await?.unwrap_or_default();
-            Ok((flow["status"]["lastRun"]["state"] == "success").then_some(()))
-        })
-        .await?;
-    let (before, upstream) = (world.get(FLOW, "a").await?.context("the flow")?, world.upstream().await?);
+    // Status rests once the run is in it.
+    let (before, upstream) = (world.wait_success("a").await?, world.upstream().await?);
     set_last_success(&world, NO_TIME).await?;
     let message = world.wait_condition(FLOW, "a", "Ready", "False", "Unparsable").await?;
     for part in ["status.lastSuccess: ", "offset", "Change what the message names"] {
@@ -118,7 +107,7 @@ async fn a_condition_that_cannot_be_read_is_written_anew() -> Result<()> {
     let broken = json!({ "type": "Ready", "status": "True", "reason": "Known", "message": "", "lastTransitionTime": NO_TIME });
     world.merge_status(BASE, "eu", &json!({ "status": { "conditions": [broken] } })).await?;
     let since = world.last_call().await?;
-    ask_for_check(&world, BASE, "eu").await?;
+    world.ask_for_check(BASE, "eu").await?;
     world.until("its events", async || Ok((events(&world).await? == 1).then_some(()))).await?;
     let object = world.wait_ready(BASE, "eu").await?;
     assert_eq!(condition(&object, "Stalled"), None, "{object}");

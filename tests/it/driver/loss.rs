@@ -12,7 +12,7 @@ mod outlived;
 use super::harness::seen::path_of;
 use super::harness::{End, KINDS, Process, World, is_ready, text};
 use super::tape::{Moment, Plan};
-use crate::support::objects::{self, ORGANIZATION, with};
+use crate::support::objects::{self, with};
 
 const RECREATE: &str = "Recreate";
 const HOLD: &str = "Hold";
@@ -244,11 +244,6 @@ async fn neither_created_nor_released(break_it: impl Fn(&World), mend_it: impl F
     assert!(KINDS[..3].iter().flat_map(|kind| world.api.list(kind)).all(|object| is_ready(&object)));
 }
 
-fn sandbox(world: &World, change: &Value) {
-    let (status, answer) = world.sim.control("POST", &format!("/sandboxes/{ORGANIZATION}/dev"), change);
-    assert_eq!(status, 200, "{answer}");
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_access_label_hides_a_flow_and_nothing_is_made_in_its_place() {
     let hide = |world: &World, hidden: bool| {
@@ -266,7 +261,7 @@ async fn an_access_label_hides_a_flow_and_nothing_is_made_in_its_place() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_role_shows_nothing_and_nothing_is_made_or_released() {
-    let lose = |world: &World, lost: bool| sandbox(world, &json!({ "roleLost": lost }));
+    let lose = |world: &World, lost: bool| world.set_sandbox(&json!({ "roleLost": lost }));
     neither_created_nor_released(|world| lose(world, true), |world| lose(world, false), "InventorySuspect")
         .await;
 }
@@ -290,7 +285,7 @@ async fn objects_that_look_before_the_inventory_under_a_lost_role_stay_ready() {
         }
     };
     look("at once").await;
-    sandbox(&world, &json!({ "roleLost": true }));
+    world.set_sandbox(&json!({ "roleLost": true }));
     look("when the role is lost").await;
     world.wait(process.cx.settings.drift_interval).await;
     look("an interval later").await;
@@ -305,7 +300,7 @@ async fn objects_that_look_before_the_inventory_under_a_lost_role_stay_ready() {
 async fn in_a_sandbox_that_was_reset_nothing_is_made_and_only_retain_releases() {
     let (world, process, mut inventory) = World::kept(&chain(RECREATE)).await;
     let posts = world.creating_posts().len();
-    sandbox(&world, &json!({ "reset": true }));
+    world.set_sandbox(&json!({ "reset": true }));
     world.wait(process.cx.settings.slow_drift_interval).await;
     world.keep(&process, &mut inventory).await.expect("it should come to rest");
     for kind in KINDS {

@@ -7,9 +7,8 @@ use super::harness::{KINDS, World};
 use super::refusals::{ready_message, rounds};
 use super::tape::Plan;
 use crate::support::by_hand::Person;
-use crate::support::objects::{self, ORGANIZATION, PROFILE_CLASS, with};
+use crate::support::objects::{self, EVENT_CLASS, PROFILE_CLASS, with};
 
-const EVENT_CLASS: &str = "https://ns.adobe.com/xdm/context/experienceevent";
 const NAME: &str = "charges";
 
 struct Mistake {
@@ -28,31 +27,16 @@ struct Mistake {
 
 fn nothing(_: &World) {}
 
-fn control(world: &World, method: &str, path: &str, body: &Value) {
-    let (status, answer) = world.sim.control(method, path, body);
-    assert!((200..300).contains(&status), "{method} {path}: {answer}");
-}
-
-fn sandbox_is(world: &World, state: &str) {
-    control(world, "POST", &format!("/sandboxes/{ORGANIZATION}/dev"), &json!({ "state": state }));
-}
-
-fn refuse_connections(world: &World, body: &Value) {
+/// Flow Service refuses base connections with a code.
+fn refuse_connections(world: &World, code: u16, detail: &str) {
+    let body = json!({
+        "type": format!("https://ns.adobe.com/aep/errors/FLOW-{code}-400"), "title": "Refused", "status": 400,
+        "report": { "detailed-message": detail }, "errorMessage": detail,
+    });
     let on = json!({ "method": "POST", "endpoint": "/connections" });
     world.fault(
         &json!({ "match": on, "times": 1_000, "action": { "status": { "status": 400, "body": body } } }),
     );
-}
-
-fn flow_error(code: u16, detail: &str) -> Value {
-    json!({
-        "type": format!("https://ns.adobe.com/aep/errors/FLOW-{code}-400"), "title": "Refused", "status": 400,
-        "report": { "detailed-message": detail }, "errorMessage": detail,
-    })
-}
-
-fn no_faults(world: &World) {
-    control(world, "DELETE", "/faults", &Value::Null);
 }
 
 /// The chain with rows of its own in the place of the shipped ones.
@@ -81,25 +65,25 @@ const MISTAKES: &[Mistake] = &[
         reason: "SandboxNotActive",
         kind: 0,
         names: &["spec.sandbox", "dev", "resetting"],
-        spoil: |world| sandbox_is(world, "resetting"),
+        spoil: |world| world.set_sandbox(&json!({ "state": "resetting" })),
         wrong: Vec::from,
-        mend: |world| sandbox_is(world, "active"),
+        mend: |world| world.set_sandbox(&json!({ "state": "active" })),
     },
     Mistake {
         reason: "PermissionMissing",
         kind: 0,
         names: &["1426", "permission"],
-        spoil: |world| refuse_connections(world, &flow_error(1426, "no right")),
+        spoil: |world| refuse_connections(world, 1426, "no right"),
         wrong: Vec::from,
-        mend: no_faults,
+        mend: World::no_faults,
     },
     Mistake {
         reason: "UpstreamRefused",
         kind: 0,
         names: &["9999", "because of that"],
-        spoil: |world| refuse_connections(world, &flow_error(9999, "because of that")),
+        spoil: |world| refuse_connections(world, 9999, "because of that"),
         wrong: Vec::from,
-        mend: no_faults,
+        mend: World::no_faults,
     },
     Mistake {
         reason: "ReferenceNotReady",
@@ -227,7 +211,8 @@ async fn shared_sandbox() -> World {
         json!({ "kind": "dataSets", "body": { "name": name, "schemaRef": schema } })
     };
     let lake = json!([twin, twin, data_set("Theirs"), data_set("Same"), data_set("Same")]);
-    control(&world, "POST", "/seed", &json!({ "sandbox": "dev", "lake": lake }));
+    let (status, answer) = world.sim.control("POST", "/seed", &json!({ "sandbox": "dev", "lake": lake }));
+    assert_eq!(status, 201, "{answer}");
     world
 }
 

@@ -1,6 +1,6 @@
 //! What tests of a running operator do beside applying objects: annotate, edit upstream by hand, let time pass, count events.
 
-use aep_operator::api::APPROVE;
+use aep_operator::api::{APPROVE, SYNC_REQUESTED_AT};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
@@ -42,6 +42,22 @@ impl World {
         let digest = object["status"]["pending"]["digest"].as_str().context("a digest")?.to_owned();
         self.annotate(kind, name, APPROVE, Some(&digest)).await?;
         Ok(digest)
+    }
+
+    /// Asks for a check of an object, and returns the token that status will echo.
+    pub async fn ask_for_check(&self, kind: &str, name: &str) -> Result<String> {
+        let token = format!("{:08x}", rand::random::<u32>());
+        self.annotate(kind, name, SYNC_REQUESTED_AT, Some(&token)).await?;
+        Ok(token)
+    }
+
+    /// Waits until the last run of a flow is a success, and returns the flow.
+    pub async fn wait_success(&self, name: &str) -> Result<Value> {
+        self.until(&format!("a success of the flow {name}"), async || {
+            let flow = self.get("IngestionFlow", name).await?;
+            Ok(flow.filter(|flow| flow["status"]["lastRun"]["state"] == "success"))
+        })
+        .await
     }
 
     /// The id of the upstream object that plays a role for a custom resource.

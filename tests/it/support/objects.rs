@@ -10,6 +10,8 @@ pub const CLIENT_SECRET: &str = "sim-client-secret";
 pub const STRIPE_KEY: &str = "sk_test_sim";
 /// The class that Adobe's payment tutorial uses.
 pub const PROFILE_CLASS: &str = "https://ns.adobe.com/xdm/context/profile";
+/// The class of Experience Events.
+pub const EVENT_CLASS: &str = "https://ns.adobe.com/xdm/context/experienceevent";
 
 fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "ingestion.aep-operator.io/v1alpha1", "kind": kind, "metadata": { "name": name }, "spec": spec })

@@ -4,9 +4,8 @@ use serde_json::{Value, json};
 
 use super::Expected::{Accepted, Refused, RefusedBySchema};
 use super::{Case, Table, text};
+use crate::support::objects::{EVENT_CLASS, PROFILE_CLASS};
 
-const EXPERIENCE_EVENT: &str = "https://ns.adobe.com/xdm/context/experienceevent";
-const PROFILE: &str = "https://ns.adobe.com/xdm/context/profile";
 const SCHEMA: &str = "https://ns.adobe.com/acme/schemas/0c2ac0a7e1b54ccd93f6d9d4c1ad9a57";
 const ROWS_NEEDED: &str = "a mapping needs rows: give builtin";
 const PRIMARY_NEEDED: &str = "profile needs a primary identity";
@@ -20,7 +19,7 @@ pub fn cases() -> Vec<Case> {
         "IngestionMapping",
         json!({
             "sourceConnectionRef": {"name": "charges"},
-            "targetSchema": {"managed": {"title": "Stripe charges", "class": PROFILE}},
+            "targetSchema": {"managed": {"title": "Stripe charges", "class": PROFILE_CLASS}},
             "builtin": {"name": "charges/v1"},
         }),
     );
@@ -213,7 +212,7 @@ fn existing_schema(table: &mut Table) {
     table.update(
         "from existing to managed",
         existing(&json!({"title": "a"})),
-        json!({"targetSchema": {"existing": null, "managed": {"title": "a", "class": PROFILE}}}),
+        json!({"targetSchema": {"existing": null, "managed": {"title": "a", "class": PROFILE_CLASS}}}),
         Refused(CHOICE),
     );
 
@@ -241,8 +240,7 @@ fn managed_schema(table: &mut Table) {
     let managed = |change: Value| json!({"targetSchema": {"managed": change}});
     table.create_each(
         "the $id of a class",
-        [EXPERIENCE_EVENT, "https://ns.adobe.com/acme/classes/4f5a"]
-            .map(|class| managed(json!({"class": class}))),
+        [EVENT_CLASS, "https://ns.adobe.com/acme/classes/4f5a"].map(|class| managed(json!({"class": class}))),
         Accepted,
     );
     table.create_each(
@@ -261,7 +259,7 @@ fn managed_schema(table: &mut Table) {
     table.immutable("title", managed(json!({"title": "other"})), "targetSchema.managed.title is immutable");
     table.immutable(
         "class",
-        managed(json!({"class": EXPERIENCE_EVENT})),
+        managed(json!({"class": EVENT_CLASS})),
         "targetSchema.managed.class is immutable",
     );
     let adopt =

@@ -150,6 +150,19 @@ impl World {
         assert_eq!(status, 200, "{answer}");
     }
 
+    /// Takes back all faults that are planned.
+    pub fn no_faults(&self) {
+        let (status, answer) = self.sim.control("DELETE", "/faults", &Value::Null);
+        assert!((200..300).contains(&status), "{answer}");
+    }
+
+    /// Changes the state of the sandbox, or resets it.
+    pub fn set_sandbox(&self, change: &Value) {
+        let path = format!("/sandboxes/{}/dev", objects::ORGANIZATION);
+        let (status, answer) = self.sim.control("POST", &path, change);
+        assert_eq!(status, 200, "{answer}");
+    }
+
     /// A condition of the object that is named after its resource.
     pub fn condition(&self, kind: &str, type_: &str) -> Value {
         let object = self.api.get(kind, "charges").unwrap_or_default();
